@@ -1,0 +1,1 @@
+"""Samples in, weights out: training on rendered labels, adapted to real photos."""

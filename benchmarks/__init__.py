@@ -1,0 +1,1 @@
+"""Weights in, numbers out; `speed/` times rendering, reading and training."""

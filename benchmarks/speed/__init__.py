@@ -1,0 +1,1 @@
+"""Speed benchmarks, each a ratio measured in one run; results stand in `docs/speed.md`."""

@@ -1,0 +1,1 @@
+"""Sources of single objects, each giving `scene.Furniture`."""

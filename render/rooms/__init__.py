@@ -1,0 +1,1 @@
+"""The generator of furnished rooms: outlines, openings, furniture, materials, lights."""
