@@ -76,7 +76,7 @@ class Mesh:
 
     def __post_init__(self) -> None:
         if len(self.faces) and not (
-            0 <= self.faces.min() and self.faces.max() < len(self.vertices)
+            self.faces.min() >= 0 and self.faces.max() < len(self.vertices)
         ):
             raise SceneError(
                 f"a face names vertex {self.faces.max()}, but there are {len(self.vertices)} vertices"
@@ -85,7 +85,7 @@ class Mesh:
             count = int((~np.isfinite(self.vertices)).any(axis=1).sum())
             raise SceneError(f"{count} of {len(self.vertices)} vertices are NaN or infinite")
         if len(self.face_materials) and not (
-            0 <= self.face_materials.min() and self.face_materials.max() < len(self.materials)
+            self.face_materials.min() >= 0 and self.face_materials.max() < len(self.materials)
         ):
             raise SceneError(
                 f"a face names material {self.face_materials.max()}, but there are {len(self.materials)}"
