@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import h5py
 import numpy as np
 from jaxtyping import Shaped
 

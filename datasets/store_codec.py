@@ -37,7 +37,7 @@ def quantise_normal(normal: Float32[np.ndarray, "h w 3"]) -> Int16[np.ndarray, "
     """
     scaled = np.clip(normal, -1, 1)
     scaled *= np.float32(NORMAL_SCALE)
-    return np.rint(scaled, out=scaled).astype(np.int16)
+    return np.asarray(np.rint(scaled, out=scaled).astype(np.int16))
 
 
 def dequantise_normal(stored: Int16[np.ndarray, "*n 3"]) -> Float32[np.ndarray, "*n 3"]:

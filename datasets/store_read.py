@@ -233,7 +233,9 @@ class Reader:
             with translating(path):
                 summary = read_summary(file, path=path)
                 check_channels(file, summary=summary, path=path)
-                frames = {channel: Frames(file[channel]) for channel in CHANNELS}
+                frames: dict[Channel, Frames] = {
+                    channel: Frames(file[channel]) for channel in CHANNELS
+                }
             if summary != self._summaries[number]:
                 file.close()
                 raise StoreError(f"{path}: changed while it was being read; start again")
