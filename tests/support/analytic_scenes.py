@@ -16,7 +16,8 @@ GREY = Material(name="grey", base_color=(0.5, 0.5, 0.5))
 
 def uniform_sky(radiance: float) -> Sky:
     """A sky of one radiance in every direction."""
-    return Sky(zenith=(radiance,) * 3, horizon=(radiance,) * 3, ground=(radiance,) * 3)
+    grey = (radiance, radiance, radiance)
+    return Sky(zenith=grey, horizon=grey, ground=grey)
 
 
 def make_mesh(
@@ -61,10 +62,9 @@ def make_box(
 def make_sphere(*, radius_m: float = 0.5, subdivisions: int = 4, material: Material = GREY) -> Mesh:
     """An icosphere about the origin: 20 * 4 ** subdivisions triangles whose vertices lie on the sphere."""
     phi = (1 + 5**0.5) / 2
+    corners = [(-1, phi), (1, phi), (-1, -phi), (1, -phi)]
     vertices = np.array(
-        [[-1, phi, 0], [1, phi, 0], [-1, -phi, 0], [1, -phi, 0]]
-        + [[0, -1, phi], [0, 1, phi], [0, -1, -phi], [0, 1, -phi]]
-        + [[phi, 0, -1], [phi, 0, 1], [-phi, 0, -1], [-phi, 0, 1]]
+        [p for turn in range(3) for p in (np.roll((x, y, 0), turn).tolist() for x, y in corners)]
     )
     fans = "0 11 5 0 5 1 0 1 7 0 7 10 0 10 11 1 5 9 5 11 4 11 10 2 10 7 6 7 1 8"
     belts = "3 9 4 3 4 2 3 2 6 3 6 8 3 8 9 4 9 5 2 4 11 6 2 10 8 6 7 9 8 1"
@@ -218,7 +218,7 @@ def point_light(
     """A white point light, W / sr."""
     return Light(
         kind="point",
-        intensity=(intensity,) * 3,
+        intensity=(intensity, intensity, intensity),
         position_world=position_world,
         radius_m=radius_m,
     )
