@@ -26,7 +26,7 @@ _LAYERS_AT_MOST = 64
 """So many see-through surfaces in a row are passed; the next one counts as solid."""
 _OFF_SURFACE_M = 1e-4
 _SHORT_OF_LIGHT = 1e-3
-_AMBIENT = 0.1
+AMBIENT = 0.1
 """Share of the light that a surface gets on average that every surface gets besides."""
 
 
@@ -85,8 +85,9 @@ class Open3dEngine:
 
     def labels(self, camera: Camera) -> Labels:
         """Cast one ray through each pixel's centre."""
-        origin, directions = self._pixel_rays(camera, jitter=np.zeros(2, np.float32))
-        surface = self._surface(self._all, origin, directions)
+        surface = self._surface(
+            self._all, self._eye(camera), pixel_directions(camera).reshape(-1, 3)
+        )
         shape = (camera.height, camera.width)
         hit = surface.face >= 0
         instance = np.where(hit, self._table.instance[surface.face], 0).astype(np.uint16)
@@ -110,11 +111,10 @@ class Open3dEngine:
         """
         rng = np.random.default_rng(seed)
         total = np.zeros((camera.height * camera.width, 3), np.float32)
+        origin = self._eye(camera)
         for sample in range(_SAMPLES[quality]):
-            jitter = (
-                rng.random(2, np.float32) - np.float32(0.5) if sample else np.zeros(2, np.float32)
-            )
-            origin, directions = self._pixel_rays(camera, jitter=jitter)
+            shift = rng.random(2) - 0.5 if sample else np.zeros(2)
+            directions = pixel_directions(camera, shift_px=shift).reshape(-1, 3)
             if sample == 0 and self._last is not None and self._last[0] is labels:
                 surface = self._last[1]
             else:
@@ -131,17 +131,9 @@ class Open3dEngine:
         ids = np.where(surface.face >= 0, self._table.instance[surface.face], 0)
         return surface.t, ids.astype(np.int64)
 
-    def _pixel_rays(
-        self, camera: Camera, *, jitter: Float32[np.ndarray, "2"]
-    ) -> tuple[Float32[np.ndarray, "1 3"], Float32[np.ndarray, "n 3"]]:
-        """Return the eye and directions whose part along the optical axis is one, so that t is z-depth."""
-        x = (np.arange(camera.width) + 0.5 + jitter[0] - camera.width / 2) / camera.focal_px
-        y = (np.arange(camera.height) + 0.5 + jitter[1] - camera.height / 2) / camera.focal_px
-        right, up, backward = camera.T_world_camera[:3, :3].T
-        rows = -y[:, None] * up - backward
-        directions = (x[None, :, None] * right + rows[:, None]).astype(np.float32)
+    def _eye(self, camera: Camera) -> Float32[np.ndarray, "1 3"]:
         eye = camera.T_world_camera[:3, 3] - self._table.centre_world
-        return eye[None].astype(np.float32), directions.reshape(-1, 3)
+        return np.asarray(eye[None].astype(np.float32))
 
     def _surface(
         self,
@@ -222,7 +214,7 @@ class Open3dEngine:
         )
         light = sample_lights(self._lights, points, normals=normals, rng=rng)
         blocked = _occluded(self._solid, points, light.towards)
-        ambient = np.float32(_AMBIENT) * light.irradiance.mean(axis=0) if len(rows) else 0
+        ambient = np.float32(AMBIENT) * light.irradiance.mean(axis=0) if len(rows) else 0
         irradiance = light.irradiance * ~blocked[:, None] + ambient
         emission = self._table.materials.emission[self._table.material[surface.face[pick]]]
         color[pick] = surface.albedo[pick] * irradiance / np.float32(np.pi) + emission
@@ -240,6 +232,23 @@ def prepare(scene: Scene, *, threads: int = 1) -> Open3dEngine:
         EngineError: if Open3D is missing or does not load.
     """
     return Open3dEngine(scene, threads=threads)
+
+
+def pixel_directions(
+    camera: Camera, *, shift_px: Float[np.ndarray, "2"] | None = None
+) -> Float32[np.ndarray, "h w 3"]:
+    """Return world directions through the pixels' centres, as long as makes their hit's t the depth.
+
+    Args:
+        camera: The camera.
+        shift_px: Moves all of them, right and down.
+    """
+    right_px, down_px = (0.5, 0.5) if shift_px is None else 0.5 + shift_px
+    x = (np.arange(camera.width) + right_px - camera.width / 2) / camera.focal_px
+    y = (np.arange(camera.height) + down_px - camera.height / 2) / camera.focal_px
+    right, up, backward = camera.T_world_camera[:3, :3].T
+    rows = -y[:, None] * up - backward
+    return np.asarray((x[None, :, None] * right + rows[:, None]).astype(np.float32))
 
 
 def sky_radiance(sky: Sky, directions: Float32[np.ndarray, "n 3"]) -> Float32[np.ndarray, "n 3"]:

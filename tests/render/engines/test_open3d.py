@@ -114,7 +114,7 @@ def test_a_point_light_falls_off_by_the_inverse_square() -> None:
     assert (dark == 0).all()
     near = _draft(with_lights(scene, point_light((0.0, 1.0, 0.0), intensity=10.0)), camera)
     far = _draft(with_lights(scene, point_light((0.0, 4.0, 0.0), intensity=10.0)), camera)
-    ambient = 1 + engine._AMBIENT
+    ambient = 1 + engine.AMBIENT
     assert near[24, 32, 0] == pytest.approx(10 * 0.5 / np.pi * ambient, rel=0.1)
     assert near[24, 32, 0] / far[24, 32, 0] == pytest.approx(16, rel=0.15)
 
@@ -132,7 +132,7 @@ def test_a_lamp_of_triangles_lights_as_its_closed_form_says() -> None:
     camera = camera_at((0.0, 1.0, 0.1), (0.0, 0.0, 0.0), width=16, height=16, focal_px=160.0)
     frames = [_draft(scene, camera, seed=seed) for seed in range(20)]
     direct = 50 * 0.01 / 4 / np.pi
-    assert np.mean(frames) == pytest.approx(direct * (1 + engine._AMBIENT), rel=0.03)
+    assert np.mean(frames) == pytest.approx(direct * (1 + engine.AMBIENT), rel=0.03)
 
 
 def test_two_lights_add_up_on_average() -> None:
@@ -176,7 +176,7 @@ def test_a_blocked_light_leaves_only_ambient_light() -> None:
     )
     clear = replace(lit, nodes=(*plane_scene().nodes, glass))
     ratio = _draft(clear, camera)[24, 32] / _draft(lit, camera)[24, 32]
-    assert ratio == pytest.approx((1 + 1 / engine._AMBIENT) * np.ones(3), rel=0.3)
+    assert ratio == pytest.approx((1 + 1 / engine.AMBIENT) * np.ones(3), rel=0.3)
 
 
 def test_the_same_seed_gives_the_same_bytes() -> None:
