@@ -239,7 +239,7 @@ def make_suncg_tree(
 def arch_document() -> dict[str, Any]:
     """A room of 5 m x 4 m whose first wall has a door and a window."""
     x, _, z = FAR
-    corners = [[x, 0, z], [x, 0, z + 4], [x + 5, 0, z + 4], [x + 5, 0, z]]
+    corners = [[x, 0, z], [x + 5, 0, z], [x + 5, 0, z + 4], [x, 0, z + 4]]
     walls = [
         {
             "id": f"0_0_{i}", "type": "Wall", "roomId": "0_0", "height": 2.7, "depth": 0.1,
