@@ -127,9 +127,7 @@ def _zones(group: Group, main: Furniture, pose: Pose, *, number: int) -> list[Zo
     zones = []
     if group.front_m > 0:
         middle = pose.ahead(0.0, depth / 2 + group.front_m / 2)
-        zones.append(
-            _zone(middle, width=0.8 * width, depth=group.front_m, number=number)
-        )
+        zones.append(_zone(middle, width=0.8 * width, depth=group.front_m, number=number))
     return zones
 
 
@@ -137,14 +135,10 @@ def _zone(pose: Pose, *, width: float, depth: float, number: int) -> Zone:
     corners = rectangle(
         centre_xz=(pose.x_m, pose.z_m), width_m=width, depth_m=depth, yaw_rad=pose.yaw_rad
     )
-    return Zone(
-        corners_xz=corners, low_y_m=0.06, high_y_m=1.8, group=number, for_rugs=False
-    )
+    return Zone(corners_xz=corners, low_y_m=0.06, high_y_m=1.8, group=number, for_rugs=False)
 
 
-def _candidates(
-    decor: Decor, group: Group, main: Furniture, *, facing: Pose | None
-) -> list[Pose]:
+def _candidates(decor: Decor, group: Group, main: Furniture, *, facing: Pose | None) -> list[Pose]:
     layout, rng = decor.layout, decor.rng
     size = main.size_m
     width, depth = float(size[0]), float(size[2])
@@ -244,9 +238,7 @@ def _facing(decor: Decor, facing: Pose, *, depth: float) -> list[Pose]:
     return poses
 
 
-def _rug_below(
-    decor: Decor, group: Group, main: Furniture, pose: Pose, *, number: int
-) -> bool:
+def _rug_below(decor: Decor, group: Group, main: Furniture, pose: Pose, *, number: int) -> bool:
     """Lay a rug that carries a table with all its chairs, before they come."""
     around = any(part.at == "around" for part in group.parts)
     for part in group.parts:
@@ -336,9 +328,7 @@ def _place_tucked(decor: Decor, part: Part, standing: _Standing) -> bool:
         turn = math.pi + float(decor.rng.uniform(-part.turn_rad, part.turn_rad))
         aside = float(decor.rng.uniform(-0.12, 0.12)) * float(standing.main.size_m[0])
         pose = standing.pose.ahead(aside, edge + gap, turn_rad=turn)
-        if _try_put(
-            decor, thing, pose, number=standing.number, share_boxes=True
-        ):
+        if _try_put(decor, thing, pose, number=standing.number, share_boxes=True):
             return True
     return False
 
@@ -366,9 +356,7 @@ def _place_around(decor: Decor, part: Part, standing: _Standing) -> bool:
                 turn_rad=turn
                 + float(rng.uniform(-part.turn_rad, part.turn_rad)) * (3.0 if loose else 1.0),
             )
-            if _try_put(
-                decor, thing, pose, number=standing.number, share_boxes=True, margin_m=0.0
-            ):
+            if _try_put(decor, thing, pose, number=standing.number, share_boxes=True, margin_m=0.0):
                 done += 1
                 break
     return done >= min(2, wanted)
@@ -381,9 +369,7 @@ def _seats(table: Furniture, *, chair_m: float) -> list[tuple[float, float, floa
     if "round" in table.kind:
         count = max(2, int(math.pi * (width + 0.2) / (step + 0.12)))
         angles = [2 * math.pi * k / count for k in range(count)]
-        return [
-            (math.sin(a) * width / 2, math.cos(a) * depth / 2, a + math.pi) for a in angles
-        ]
+        return [(math.sin(a) * width / 2, math.cos(a) * depth / 2, a + math.pi) for a in angles]
     seats = []
     for along, across, turns in (
         (width, depth, (math.pi, 0.0)),
@@ -420,9 +406,7 @@ def _place_angled(decor: Decor, part: Part, standing: _Standing) -> bool:
                 ]
             )
             look = target - spot
-            turn = math.atan2(look[0], look[1]) + float(
-                rng.uniform(-part.turn_rad, part.turn_rad)
-            )
+            turn = math.atan2(look[0], look[1]) + float(rng.uniform(-part.turn_rad, part.turn_rad))
             pose = standing.pose.ahead(float(spot[0]), float(spot[1]), turn_rad=turn)
             if _try_put(decor, thing, pose, number=standing.number):
                 done += 1
@@ -486,9 +470,7 @@ def _place_above(decor: Decor, part: Part, standing: _Standing) -> bool:
         another = thing if k == 0 else (_drawn(decor, part) or thing)
         if abs(float(another.size_m[0]) - width) > 0.1:
             another = thing
-        pose = _wall_pose(
-            wall, along + offset, float(another.size_m[2]) / 2 + REST_GAP_M, y_m=low
-        )
+        pose = _wall_pose(wall, along + offset, float(another.size_m[2]) / 2 + REST_GAP_M, y_m=low)
         done += _try_put(decor, another, pose, number=standing.number, hung=True)
     del depth
     return done > 0

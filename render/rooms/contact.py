@@ -146,9 +146,7 @@ def _edges_cross(edges, t, nx, ny, nz, offset, tolerance):
             n = (m + 1) % 3
             ex, ey, ez = t[n, 0] - t[m, 0], t[n, 1] - t[m, 1], t[n, 2] - t[m, 2]
             qx, qy, qz = px - t[m, 0], py - t[m, 1], pz - t[m, 2]
-            side = (
-                (ey * qz - ez * qy) * nx + (ez * qx - ex * qz) * ny + (ex * qy - ey * qx) * nz
-            )
+            side = (ey * qz - ez * qy) * nx + (ez * qx - ex * qz) * ny + (ex * qy - ey * qx) * nz
             if side < 0.0:
                 positive = False
             if side > 0.0:

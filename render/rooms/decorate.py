@@ -28,7 +28,9 @@ def sample_surfaces(plan: RoomPlan, *, palette: Palette, rng: np.random.Generato
     wall = make_finish("paint" if wet else _pick(_WALLS, rng=rng), rng=rng)
     walls = [wall] * len(plan.walls)
     if not wet and rng.random() < 0.3:
-        special = make_finish(_pick({"paint": 0.4, "wallpaper": 0.45, "brick": 0.15}, rng=rng), rng=rng)
+        special = make_finish(
+            _pick({"paint": 0.4, "wallpaper": 0.45, "brick": 0.15}, rng=rng), rng=rng
+        )
         walls[int(np.argmax([line.length_m + rng.uniform(0, 2) for line in plan.walls]))] = special
     lower, lower_m = _lower(plan, rng=rng)
     trim = palette.white if rng.random() < 0.65 else palette.wood

@@ -341,9 +341,7 @@ def build_window(opening: Opening, *, joinery: Joinery, rng: np.random.Generator
         draft.box(
             (x0 + 0.001, y0, plane + 0.03), (x1 - 0.001, y0 + 0.012, 0.0), finish=joinery.sill
         )
-        draft.box(
-            (x0 - 0.04, y0 - 0.02, 0.0), (x1 + 0.04, y0 + 0.012, out), finish=joinery.sill
-        )
+        draft.box((x0 - 0.04, y0 - 0.02, 0.0), (x1 + 0.04, y0 + 0.012, out), finish=joinery.sill)
     return draft.mesh()
 
 

@@ -61,9 +61,7 @@ def make_room(*, seed: int, index: int, furniture: FurnitureSource | None = None
     furnish_room(decor)
     nodes += neighbour(plan, surfaces=surfaces, room=None, prefix="beyond")
     nodes += [_node(item, number) for number, item in enumerate(layout.placed)]
-    return _scene(
-        f"room-{index:06d}", plan, nodes=nodes, light=light, portals_world=portals(plan)
-    )
+    return _scene(f"room-{index:06d}", plan, nodes=nodes, light=light, portals_world=portals(plan))
 
 
 def _sample_plan(kind: str, *, rng: np.random.Generator) -> RoomPlan:
@@ -71,9 +69,7 @@ def _sample_plan(kind: str, *, rng: np.random.Generator) -> RoomPlan:
     height = float(np.clip(rng.normal(2.62, 0.18), 2.4, 3.2))
     walls = wall_lines(outline)
     openings = sample_openings(walls, kind=kind, height_m=height, rng=rng)
-    return RoomPlan(
-        kind=kind, outline_xz=outline, height_m=height, openings=openings, walls=walls
-    )
+    return RoomPlan(kind=kind, outline_xz=outline, height_m=height, openings=openings, walls=walls)
 
 
 def _node(item: Placed, number: int) -> Node:
