@@ -102,7 +102,19 @@ def trace_image(
                         paths[k, HIT + 2] = packet[TFAR, i]
                 out[:] = 0.0
                 guides[:] = 0.0
-                trace_paths(bvh, incoherent, tables, lights, memory, count, seed, bounces, soften)
+                trace_paths(
+                    bvh,
+                    incoherent,
+                    tables,
+                    lights,
+                    memory,
+                    count,
+                    seed,
+                    bounces,
+                    soften,
+                    False,
+                    False,
+                )
                 for k in range(count):
                     x, y = pixels[k, 0], pixels[k, 1]
                     for c in range(3):

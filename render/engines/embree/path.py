@@ -429,13 +429,15 @@ def note_guides(tables, p, face, guide):
 
 @njit(cache=True, nogil=True, _nrt=False, fastmath=FAST)
 @typing.no_type_check
-def trace_paths(bvh, arguments, tables, lights, memory, count, seed, bounces, soften):
+def trace_paths(bvh, arguments, tables, lights, memory, count, seed, bounces, soften, bare, direct):
     """Follow `count` paths whose first hit is known to their ends, adding what they gather to `out`.
 
     Args:
         memory: The block: `paths`, `faces` and `indices` of its first `count` paths are set, `out` and `guides` zero.
         bounces: Corners at which light is gathered.
         soften: Least width of gloss after the first corner.
+        bare: Whether what the first surface itself emits is left out.
+        direct: Whether a path ends with its first shadow ray.
     """
     packet, bits, lanes = memory.packet.rows, memory.packet.bits, memory.packet.lanes
     paths, faces, indices, out, guides = (
@@ -465,6 +467,8 @@ def trace_paths(bvh, arguments, tables, lights, memory, count, seed, bounces, so
             face = faces[k]
             first = corners[k] == 0
             if face < 0:
+                if bare and turn == 0:
+                    continue
                 if first:
                     guides[k, 0], guides[k, 1], guides[k, 2] = 1.0, 1.0, 1.0
                 red, green, blue = sky_radiance(lights, p[4])
@@ -473,7 +477,8 @@ def trace_paths(bvh, arguments, tables, lights, memory, count, seed, bounces, so
                 out[k, 1] += p[THR + 1] * green * w
                 out[k, 2] += p[THR + 2] * blue * w
                 continue
-            if lights.face_emitter.shape[0] > 0 and lights.face_emitter[face] >= 0:
+            glows = lights.face_emitter.shape[0] > 0 and lights.face_emitter[face] >= 0
+            if glows and not (bare and turn == 0):
                 w = emitted_weight(tables, lights, p, face, p[HIT + 2])
                 material = tables.face_material[face]
                 for c in range(3):
@@ -492,7 +497,7 @@ def trace_paths(bvh, arguments, tables, lights, memory, count, seed, bounces, so
                 indices[k],
                 corners[k],
                 soften if corners[k] > 0 else 0.0,
-                False,
+                direct,
                 shadows[waiting],
             )
             if filled:

@@ -82,3 +82,20 @@ def is_hole(tables, face, u, v):
     s, t = uv_at(tables, face, u, v)
     _, _, _, alpha = texel(tables, texture, 0, s, t)
     return alpha * tables.materials[material, 3] < 0.5
+
+
+@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST, forceinline=True)
+@typing.no_type_check
+def level_for(tables, face, footprint):
+    """The level of a texture's pyramid whose texels are about as large as a footprint in metres."""
+    texture = tables.material_texture[tables.face_material[face]]
+    if texture < 0 or tables.uv_density.shape[0] == 0:
+        return 0
+    side = math.sqrt(tables.textures[texture, 1] * tables.textures[texture, 2])
+    texels = footprint * tables.uv_density[face] * side
+    level = 0
+    last = tables.textures[texture, 3] - 1
+    while texels > 1.5 and level < last:
+        texels *= 0.5
+        level += 1
+    return level
