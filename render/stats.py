@@ -55,9 +55,9 @@ def _size_lines(path: Path, reader: Reader) -> list[str]:
     header = reader.header
     size = path.stat().st_size
     a_frame = f", {size / len(reader) / 1024:.0f} KiB a frame" if len(reader) else ""
+    frames = f"{_count(len(reader), 'frame')} of {header.width} x {header.height} pixels"
     return [
-        f"{path.name}: {_count(len(reader), 'frame')} of {header.width} x {header.height} pixels, "
-        f"{size / 1e6:,.1f} MB{a_frame}",
+        f"{path.name}: {frames}, {size / 1e6:,.1f} MB{a_frame}",
         _row("made by", f"{header.created_by}, seed {header.seed}, on {header.instruction_set}"),
     ]
 
