@@ -18,6 +18,7 @@ from jaxtyping import Float
 
 from scenelift.datasets.nyu40 import NYU40_NAMES, nyu40_id
 from scenelift.render.formats import suncg_identity
+from scenelift.render.formats.bake import baked
 from scenelift.render.formats.suncg_build import PARTS
 from scenelift.render.formats.suncg_lights import light_entry
 from scenelift.render.formats.write_obj import MaterialWriter, mtl_text, obj_text
@@ -173,7 +174,7 @@ def _room_node(tree: _Tree, index: int, position: dict[int, int]) -> Json:
         node_index = tree.plan.parts.get((index, part))
         if node_index is None:
             continue
-        mesh = _in_world(scene.nodes[node_index])
+        mesh = baked(scene.nodes[node_index].mesh, scene.nodes[node_index].T_world_object)
         _write_obj(tree, Path("room") / tree.house, f"{model}{letter}", mesh)
         tree.file_names[node_index] = f"0_{index} {part}"
         low = np.minimum(low, mesh.vertices.min(axis=0))
@@ -284,26 +285,6 @@ def _csv(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     table.writerow(header)
     table.writerows(rows)
     return text.getvalue()
-
-
-def _in_world(node: Node) -> Mesh:
-    """Return a node's mesh in the world, faces turned over where the transform mirrors."""
-    mesh, linear = node.mesh, node.T_world_object[:3, :3]
-    vertices = mesh.vertices @ linear.T + node.T_world_object[:3, 3]
-    normals = mesh.corner_normals
-    if normals is not None:
-        normals = normals @ np.linalg.inv(linear)
-        normals = normals / np.maximum(np.linalg.norm(normals, axis=2, keepdims=True), 1e-300)
-    order = [0, 2, 1] if np.linalg.det(linear) < 0 else [0, 1, 2]
-    return Mesh(
-        vertices=vertices,
-        faces=mesh.faces[:, order],
-        materials=mesh.materials,
-        face_materials=mesh.face_materials,
-        corner_uvs=None if mesh.corner_uvs is None else mesh.corner_uvs[:, order],
-        corner_normals=None if normals is None else normals[:, order],
-        vertex_colors=mesh.vertex_colors,
-    )
 
 
 def _box(node: Node) -> tuple[Float[np.ndarray, "3"], Float[np.ndarray, "3"]]:
