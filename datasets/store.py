@@ -18,6 +18,7 @@ from scenelift.datasets.store_schema import (
     StoreError,
     hash_content,
 )
+from scenelift.datasets.store_verify import verify
 from scenelift.datasets.store_write import remove_leftovers, write_shard
 
 __all__ = [
@@ -35,5 +36,6 @@ __all__ = [
     "merge_shards",
     "remove_leftovers",
     "shard_is_complete",
+    "verify",
     "write_shard",
 ]

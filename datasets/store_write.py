@@ -57,7 +57,9 @@ def write_shard(path: Path, *, header: Header, scene: SceneRecord, rows: Sequenc
     """
     if scene.split not in SPLITS:
         raise StoreError(f"{path}: split must be one of {', '.join(SPLITS)}, got {scene.split!r}")
-    with h5py.File("shard", "w", driver="core", backing_store=False) as file:
+    with h5py.File(
+        "shard", "w", driver="core", backing_store=False, rdcc_nbytes=0, block_size=2**24
+    ) as file:
         write_header(
             file, header=header, frames=len(rows), scenes=1, instances=len(scene.instances)
         )

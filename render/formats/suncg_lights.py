@@ -44,6 +44,7 @@ class ModelLight:
     end: tuple[float, float, float]
     direction: tuple[float, float, float]
     cone_rad: float
+    name: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,19 +89,13 @@ def parse_glowing(data: bytes, *, where: str) -> dict[str, GlowingMaterials]:
         words = line.split()
         if not words:
             continue
-        try:
-            bulbs = int(words[1])
-            shades = int(words[2 + bulbs])
-            if bulbs < 0 or shades < 0 or len(words) != 3 + bulbs + shades:
-                raise IndexError
-        except (IndexError, ValueError) as error:
+        glowing = _glowing(words[1:])
+        if glowing is None:
             raise SceneError(
                 f"{where}: line {index + 1}: must read 'model n bulb-materials... m shade-materials...', "
                 f"but is {line[:60]!r}"
-            ) from error
-        table[words[0]] = GlowingMaterials(
-            bulbs=frozenset(words[2 : 2 + bulbs]), shades=frozenset(words[3 + bulbs :])
-        )
+            )
+        table[words[0]] = glowing
     return table
 
 
@@ -178,6 +173,16 @@ def linear_color(color: Color) -> Color:
     return red, green, blue
 
 
+def _glowing(words: list[str]) -> GlowingMaterials | None:
+    """Read two counted lists of names; None if the counts do not fit."""
+    if not words or not words[0].isdecimal() or len(words) < 2 + (bulbs := int(words[0])):
+        return None
+    shades = words[2 + bulbs :]
+    if words[1 + bulbs] != str(len(shades)):
+        return None
+    return GlowingMaterials(bulbs=frozenset(words[1 : 1 + bulbs]), shades=frozenset(shades))
+
+
 def _glow(material: Material, glowing: GlowingMaterials) -> Material:
     if material.name in glowing.bulbs:
         radiance = BULB_RADIANCE
@@ -215,6 +220,7 @@ def _model_light(value: fields.JsonObject, *, where: str) -> ModelLight:
         end=_vector(value, "position2", where=where) if kind == "line" else position,
         direction=_vector(value, "direction", where=where) if kind == "spot" else (0.0, -1.0, 0.0),
         cone_rad=min(max(cone_rad, 1e-3), math.pi),
+        name=fields.text(value, "name", where=where, default=""),
     )
 
 
