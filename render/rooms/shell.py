@@ -252,7 +252,7 @@ def neighbour(plan: RoomPlan, *, surfaces: Surfaces, room: int | None, prefix: s
         if not hole.leads_on:
             continue
         wall = plan.walls[hole.wall]
-        side, deep, high = 0.9, 1.5, max(hole.y1_m + 0.25, 2.4)
+        (side, deep), high = hole.beyond_m, max(hole.y1_m + 0.25, 2.4)
         x0, x1, z1 = hole.x0_m - side, hole.x1_m + side, -hole.depth_m
         z0 = z1 - deep
         parts = {
