@@ -44,6 +44,7 @@ class ModelLight:
     end: tuple[float, float, float]
     direction: tuple[float, float, float]
     cone_rad: float
+    name: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,19 +89,13 @@ def parse_glowing(data: bytes, *, where: str) -> dict[str, GlowingMaterials]:
         words = line.split()
         if not words:
             continue
-        try:
-            bulbs = int(words[1])
-            shades = int(words[2 + bulbs])
-            if bulbs < 0 or shades < 0 or len(words) != 3 + bulbs + shades:
-                raise IndexError
-        except (IndexError, ValueError) as error:
+        glowing = _glowing(words[1:])
+        if glowing is None:
             raise SceneError(
                 f"{where}: line {index + 1}: must read 'model n bulb-materials... m shade-materials...', "
                 f"but is {line[:60]!r}"
-            ) from error
-        table[words[0]] = GlowingMaterials(
-            bulbs=frozenset(words[2 : 2 + bulbs]), shades=frozenset(words[3 + bulbs :])
-        )
+            )
+        table[words[0]] = glowing
     return table
 
 
@@ -133,6 +128,50 @@ def place_light(
         name=name,
         room=room,
     )
+
+
+def light_entry(
+    light: Light, *, model: str, T_world_object: Float[np.ndarray, "4 4"]
+) -> dict[str, object]:
+    """Return the entry of a light in `suncgModelLights.json`: the inverse of reading and `place_light`.
+
+    Args:
+        light: A point, spot or line.
+        model: Id of the model that it belongs to.
+        T_world_object: Where that model stands.
+    """
+    T_object_world = np.linalg.inv(T_world_object)
+
+    def to_model(point: tuple[float, float, float]) -> list[float]:
+        moved = T_object_world[:3, :3] @ np.array(point) + T_object_world[:3, 3]
+        return [float(x) for x in moved]
+
+    solid_angle = 4 * math.pi
+    if light.kind == "spot":
+        solid_angle = 2 * math.pi * (1 - math.cos(light.cone_rad))
+    if light.kind == "line":
+        solid_angle *= float(np.linalg.norm(np.subtract(light.end_world, light.position_world)))
+    brightest = max(light.intensity)
+    relative = [value / brightest if brightest > 0 else 1.0 for value in light.intensity]
+    entry: dict[str, object] = {
+        "type": {"point": "PointLight", "spot": "SpotLight", "line": "LineLight"}.get(
+            light.kind, ""
+        ),
+        "modelId": model,
+        "name": light.name,
+        "power": brightest * solid_angle,
+        "color": "#" + "".join(f"{round(255 * _display(value)):02x}" for value in relative),
+        "position": to_model(light.position_world),
+        "attenuation": [0, 0, 1],
+    }
+    if light.kind == "spot":
+        direction = T_object_world[:3, :3] @ np.array(light.direction_world)
+        entry["direction"] = (direction / np.linalg.norm(direction)).tolist()
+        entry["dropoffRate"] = 0
+        entry["cutoffAngle"] = light.cone_rad
+    if light.kind == "line":
+        entry["position2"] = to_model(light.end_world)
+    return entry
 
 
 def lamp_light(node: Node, *, ceiling_y_m: float | None) -> Light:
@@ -178,6 +217,20 @@ def linear_color(color: Color) -> Color:
     return red, green, blue
 
 
+def _display(linear: float) -> float:
+    return 12.92 * linear if linear <= 0.0031308 else 1.055 * linear ** (1 / 2.4) - 0.055
+
+
+def _glowing(words: list[str]) -> GlowingMaterials | None:
+    """Read two counted lists of names; None if the counts do not fit."""
+    if not words or not words[0].isdecimal() or len(words) < 2 + (bulbs := int(words[0])):
+        return None
+    shades = words[2 + bulbs :]
+    if words[1 + bulbs] != str(len(shades)):
+        return None
+    return GlowingMaterials(bulbs=frozenset(words[1 : 1 + bulbs]), shades=frozenset(shades))
+
+
 def _glow(material: Material, glowing: GlowingMaterials) -> Material:
     if material.name in glowing.bulbs:
         radiance = BULB_RADIANCE
@@ -215,6 +268,7 @@ def _model_light(value: fields.JsonObject, *, where: str) -> ModelLight:
         end=_vector(value, "position2", where=where) if kind == "line" else position,
         direction=_vector(value, "direction", where=where) if kind == "spot" else (0.0, -1.0, 0.0),
         cone_rad=min(max(cone_rad, 1e-3), math.pi),
+        name=fields.text(value, "name", where=where, default=""),
     )
 
 

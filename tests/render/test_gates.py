@@ -104,7 +104,7 @@ def camera_at(x: float, *, yaw_deg: float) -> Camera:
     yaw = np.deg2rad(yaw_deg)
     target = eye + np.array([np.sin(yaw), 0.0, -np.cos(yaw)])
     return Camera(
-        width=8, height=8, focal_px=8, T_world_camera=look_at(eye_world=eye, target_world=target)
+        width=8, height=8, focal_px=8.0, T_world_camera=look_at(eye_world=eye, target_world=target)
     )
 
 

@@ -35,7 +35,7 @@ def test_a_candidate_keeps_the_ranges_and_its_dials_are_its_camera(seed: int, in
     assert np.rad2deg(np.arcsin(forward[1])) == pytest.approx(candidate.pitch_deg, abs=1e-6)
     level = np.cross(forward, (0, 1, 0))
     roll = np.rad2deg(np.arctan2(pose[:3, 0] @ np.cross(level, forward), pose[:3, 0] @ level))
-    assert roll == pytest.approx(candidate.roll_deg * np.linalg.norm(level) ** 0, abs=1e-6)
+    assert roll == pytest.approx(candidate.roll_deg, abs=1e-6)
     across = 2 * np.rad2deg(np.arctan(60 / candidate.camera.focal_px))
     assert across == pytest.approx(candidate.field_of_view_deg)
     for value, (_, _, least, most) in (
@@ -110,8 +110,8 @@ def test_a_floor_without_ceiling_will_do_where_nothing_has_one() -> None:
 
 
 def test_a_scene_without_floor_says_so() -> None:
-    wall = node("wall", make_box(size_m=(3, 3, 0.01)), semantic=nyu40_id("wall"))
-    room = Room(name="r", kind="", outline_xz=square(-1, 1), floor_y_m=0.0, ceiling_y_m=1.0)
-    low = Scene(name="low", nodes=(wall, *room_shell(size_m=(2, 1, 2))), rooms=(room,))
+    wall = node("wall", make_box(size_m=(3.0, 3.0, 0.01)), semantic=nyu40_id("wall"))
+    room = Room(name="r", kind="", outline_xz=square(-1.0, 1.0), floor_y_m=0.0, ceiling_y_m=1.0)
+    low = Scene(name="low", nodes=(wall, *room_shell(size_m=(2.0, 1.0, 2.0))), rooms=(room,))
     with prepare(low, engine="embree") as engine, pytest.raises(SceneError, match="low: found no"):
         find_standpoints(low, engine)
