@@ -192,7 +192,7 @@ class _Columns:
         """Rows read so far."""
         self._written: dict[Axis, int] = dict.fromkeys(_COUNTED, 0)
         self._out = out
-        self._layout = {
+        self._layout: dict[str, Axis] = {
             name: axis
             for name, axis in layout.items()
             if axis != "none" and not _is_framewise(out[name])

@@ -3,6 +3,7 @@
 import pickle
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
-from store_files import make_header, make_record, noise_row, noise_shards
+from store_files import make_header, make_record, noise_row, noise_shards, raw_file
 
 from scenelift.datasets.store import (
     CHANNELS,
@@ -54,7 +55,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
         np.testing.assert_allclose(view["normal"], row.normal, rtol=0, atol=0.51 / 32767)
     intrinsics, poses = reader.cameras()
     np.testing.assert_array_equal(poses, [row.T_world_camera for row in rows])
-    np.testing.assert_array_equal(intrinsics, np.float32([row.K for row in rows]))
+    np.testing.assert_array_equal(intrinsics, np.array([row.K for row in rows], np.float32))
     assert reader.views("pitch_deg").tolist() == [row.view["pitch_deg"] for row in rows]
     assert reader.views("edge_pixels").tolist() == [int((row.edge & 1).sum()) for row in rows]
     back = reader.scene(0)
@@ -82,12 +83,12 @@ def test_depth_rounds_to_nearest_and_once(z_depth_m: np.ndarray) -> None:
 
 def test_depth_rounds_ties_to_even() -> None:
     step = 2.0**-13
-    ties = np.float32([[1 + step / 2, 1 + 3 * step / 2]])
+    ties = np.array([[1 + step / 2, 1 + 3 * step / 2]], np.float32)
     assert round_depth(ties).tolist() == [[1.0, 1 + 2 * step]]
 
 
 def test_normals_keep_zero_and_the_poles() -> None:
-    poles = np.float32([[[0, 0, 0], [1, 0, 0], [0, -1, 0], [0, 0, 1.00005]]])
+    poles = np.array([[[0, 0, 0], [1, 0, 0], [0, -1, 0], [0, 0, 1.00005]]], np.float32)
     assert quantise_normal(poles).tolist() == [
         [[0, 0, 0], [32767, 0, 0], [0, -32767, 0], [0, 0, 32767]]
     ]
@@ -100,7 +101,7 @@ def test_same_rows_same_bytes(tmp_path: Path) -> None:
 
 
 def test_frames_are_chunks_of_one_and_columns_lie_plain(tmp_path: Path) -> None:
-    with h5py.File(write_noise(tmp_path / "a.h5"), "r") as file:
+    with raw_file(write_noise(tmp_path / "a.h5"), "r") as file:
         for channel in CHANNELS:
             assert file[channel].chunks == (1, *file[channel].shape[1:])
             assert file[channel].attrs["meaning"]
@@ -113,13 +114,14 @@ def test_frames_are_chunks_of_one_and_columns_lie_plain(tmp_path: Path) -> None:
 
 def test_no_time_and_no_path_in_the_file(tmp_path: Path) -> None:
     merge_shards(noise_shards(tmp_path, counts=[1, 2]), tmp_path / "all.h5")
+    library: Any = h5py  # its low-level modules have no types
     for path in tmp_path.iterdir():
         assert str(tmp_path).encode() not in path.read_bytes()
-        with h5py.File(path, "r") as file:
+        with raw_file(path, "r") as file:
             names = ["/"]
             file.visit(names.append)
             for name in names:
-                info = h5py.h5o.get_info(file[name].id)
+                info = library.h5o.get_info(file[name].id)
                 assert (info.mtime, info.ctime, info.atime, info.btime) == (0, 0, 0, 0), name
 
 
@@ -237,7 +239,7 @@ def test_the_same_file_twice_is_refused(tmp_path: Path) -> None:
 def test_unknown_datasets_are_kept(tmp_path: Path) -> None:
     shards = noise_shards(tmp_path, counts=[2, 3])
     for number, (shard, count) in enumerate(zip(shards, (2, 3), strict=True)):
-        with h5py.File(shard, "r+") as file:
+        with raw_file(shard, "r+") as file:
             file.create_dataset(
                 "flow",
                 data=np.arange(count * 4).reshape(count, 2, 2) + 100 * number,
@@ -247,7 +249,7 @@ def test_unknown_datasets_are_kept(tmp_path: Path) -> None:
             file["scenes/weather"] = np.array([number])
             file["calibration"] = np.array([1.0, 2.0, 3.0, 4.0])
     merge_shards(shards, tmp_path / "all.h5")
-    with h5py.File(tmp_path / "all.h5", "r") as file:
+    with raw_file(tmp_path / "all.h5") as file:
         assert file["flow"][:, 0, 0].tolist() == [0, 4, 100, 104, 108]
         assert file["view/mood"][...].tolist() == [0, 1, 10, 11, 12]
         assert file["scenes/weather"][...].tolist() == [0, 1]
@@ -258,7 +260,7 @@ def test_unknown_datasets_are_kept(tmp_path: Path) -> None:
 
 def test_a_dataset_in_one_file_only_is_refused(tmp_path: Path) -> None:
     shards = noise_shards(tmp_path, counts=[2, 3])
-    with h5py.File(shards[1], "r+") as file:
+    with raw_file(shards[1], "r+") as file:
         file["view/mood"] = np.arange(3)
     with pytest.raises(StoreError, match="mood"):
         merge_shards(shards, tmp_path / "all.h5")
@@ -349,7 +351,7 @@ def test_content_hash_ignores_order_and_refuses_nan() -> None:
 
 def assert_equal_datasets(one: Path, other: Path) -> None:
     """Dataset by dataset, byte for byte, chunks as they are stored."""
-    with h5py.File(one, "r") as a, h5py.File(other, "r") as b:
+    with raw_file(one, "r") as a, raw_file(other, "r") as b:
         names: list[str] = []
         a.visit(names.append)
         others: list[str] = []

@@ -2,16 +2,16 @@
 
 import os
 import resource
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import pytest
-from store_files import make_header, make_record, noise_row, noise_shards
+from store_files import make_header, make_record, noise_row, noise_shards, raw_file
 
 from scenelift.datasets.store import Reader, StoreError, merge_shards, verify, write_shard
 from scenelift.datasets.store_chunk import zstd_content_bytes
@@ -69,7 +69,7 @@ def test_missing_files_and_folders(tmp_path: Path) -> None:
 
 
 def test_another_hdf5_file(tmp_path: Path) -> None:
-    with h5py.File(tmp_path / "a.h5", "w") as file:
+    with raw_file(tmp_path / "a.h5", "w") as file:
         file["colors"] = np.zeros((2, 2))
     with pytest.raises(StoreError, match="not one that render-scenes wrote"):
         Reader(tmp_path / "a.h5")
@@ -158,7 +158,7 @@ def _no_header(file: Any) -> None:
     ],
 )
 def test_spoilt_roots_are_refused(sound: Path, spoil: Callable[[Any], None], message: str) -> None:
-    with h5py.File(sound, "r+") as file:
+    with raw_file(sound, "r+") as file:
         spoil(file)
     with pytest.raises(StoreError, match=message) as caught:
         Reader(sound)
@@ -169,7 +169,7 @@ def test_a_bomb_is_not_unpacked(sound: Path) -> None:
     """A chunk that declares a gigabyte is refused before any of it is made."""
     frame = b"\x28\xb5\x2f\xfd\xa0" + (10**9).to_bytes(4, "little") + b"\x01\x00\x00"
     assert zstd_content_bytes(frame) == 10**9
-    with h5py.File(sound, "r+") as file:
+    with raw_file(sound, "r+") as file:
         file["image"].id.write_direct_chunk((1, 0, 0, 0), frame)
     reader = Reader(sound)
     reader.read(0)
@@ -178,7 +178,7 @@ def test_a_bomb_is_not_unpacked(sound: Path) -> None:
 
 
 def test_a_chunk_of_noise_is_damage(sound: Path) -> None:
-    with h5py.File(sound, "r+") as file:
+    with raw_file(sound, "r+") as file:
         _, chunk = file["depth"].id.read_direct_chunk((0, 0, 0))
         file["depth"].id.write_direct_chunk((0, 0, 0), chunk[:9] + bytes(len(chunk) - 9))
     with pytest.raises(StoreError, match="view 0: depth is missing or damaged"):
@@ -186,7 +186,7 @@ def test_a_chunk_of_noise_is_damage(sound: Path) -> None:
 
 
 def test_gzip_is_refused_because_it_does_not_say_what_it_unpacks_to(sound: Path) -> None:
-    with h5py.File(sound, "r+") as file:
+    with raw_file(sound, "r+") as file:
         data = file["edge"][...]
         del file["edge"]
         file.create_dataset(
@@ -198,7 +198,7 @@ def test_gzip_is_refused_because_it_does_not_say_what_it_unpacks_to(sound: Path)
 
 def test_a_missing_frame_is_found(tmp_path: Path) -> None:
     path = noise_shards(tmp_path, counts=[1])[0]
-    with h5py.File(path, "r+") as file:
+    with raw_file(path, "r+") as file:
         file.attrs["frames"] = 2
         for name in ("image", "depth", "normal", "edge", "instance", "semantic"):
             file[name].resize(2, axis=0)
@@ -238,13 +238,13 @@ def _column(name: str, values: Any) -> Callable[[Any], None]:
 )
 def test_verify_finds_each_fault(sound: Path, spoil: Callable[[Any], None], message: str) -> None:
     assert verify(sound) == ()
-    with h5py.File(sound, "r+") as file:
+    with raw_file(sound, "r+") as file:
         spoil(file)
     assert any(message in fault for fault in verify(sound)), verify(sound)
 
 
 def test_verify_finds_missing_columns_and_changed_attributes(sound: Path) -> None:
-    with h5py.File(sound, "r+") as file:
+    with raw_file(sound, "r+") as file:
         del file["view/valid_pixels"]
         del file["scenes/source"]
         file["depth"].attrs["unit"] = "mm"
@@ -254,14 +254,14 @@ def test_verify_finds_missing_columns_and_changed_attributes(sound: Path) -> Non
 
 
 def test_tables_that_point_astray_are_refused_on_reading(sound: Path) -> None:
-    with h5py.File(sound, "r+") as file:
+    with raw_file(sound, "r+") as file:
         file["scenes/instance_start"][0] = 10**9
     with pytest.raises(StoreError, match="names instances"):
         Reader(sound).scene(0)
 
 
 def test_a_packed_or_never_written_column_is_refused(sound: Path) -> None:
-    with h5py.File(sound, "r+") as file:
+    with raw_file(sound, "r+") as file:
         file.create_dataset("view/zip", data=np.zeros(2), compression="gzip")
         file.create_dataset("view/wide", shape=(2, 10**9), dtype="f8")
     reader = Reader(sound)
@@ -380,12 +380,11 @@ def test_too_little_room_is_said_before_merging(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shards = noise_shards(tmp_path, counts=[2])
-    from scenelift.datasets import store_merge
 
     class Usage:
         free = 10
 
-    monkeypatch.setattr(store_merge.shutil, "disk_usage", lambda _: Usage)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage)
     with pytest.raises(OSError, match="make room"):
         merge_shards(shards, tmp_path / "all.h5")
     assert not (tmp_path / "all.h5").exists()
