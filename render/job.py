@@ -153,10 +153,7 @@ def make_header(content: Content, sources: Sequence[SceneSource] | None) -> Head
         content=described,
         content_hash=hash_content(described),
         seed=content.seed,
-        versions={
-            "scenelift": version("scenelift"),
-            **{name: version(name) for name in _LIBRARIES},
-        },
+        versions={name: version(name) for name in _LIBRARIES},
         edge_thresholds=asdict(content.photo.edges),
         instruction_set=f"{platform.machine()} {llvmlite.binding.get_host_cpu_name()}",
     )

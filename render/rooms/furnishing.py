@@ -7,7 +7,10 @@ import numpy as np
 
 from scenelift.render.rooms.arrange import Decor, place_group
 from scenelift.render.rooms.footprints import rectangle
+from scenelift.render.rooms.clutter import THINGS
+from scenelift.render.rooms.kitchen_run import place_kitchen
 from scenelift.render.rooms.outline import inside
+from scenelift.render.rooms.small_objects import scatter
 from scenelift.render.rooms.place import Layout, Pose, Zone
 from scenelift.render.rooms.tables import ROOMS
 
@@ -17,8 +20,10 @@ def furnish_room(decor: Decor) -> None:
     layout = decor.layout
     layout.zones.extend(opening_zones(layout))
     _hang_lamps(decor)
-    number = 1
+    number = 2
     facing: Pose | None = None
+    if layout.plan.kind == "kitchen":
+        place_kitchen(decor, number=1)
     for group in ROOMS[layout.plan.kind]:
         if decor.rng.random() >= group.chance:
             continue
@@ -27,6 +32,18 @@ def furnish_room(decor: Decor) -> None:
             number += 1
             if pose is not None and "tv stand" in group.main:
                 facing = pose
+    put_small_things(decor)
+
+
+def put_small_things(decor: Decor) -> None:
+    """Put things on everything that carries some, window sills included."""
+    density = float(decor.rng.uniform(0.5, 1.5))
+    for host in tuple(decor.layout.placed):
+        things = THINGS.get(host.furniture.kind)
+        if things is not None:
+            scatter(decor, things, host, density=density)
+    for sill in decor.sills:
+        scatter(decor, THINGS["window"], sill, density=density)
 
 
 def opening_zones(layout: Layout) -> list[Zone]:

@@ -59,4 +59,3 @@ class Group:
     """Most that its back is off the wall, beyond the skirting."""
     same: bool = True
     """Whether several of one group look alike."""
-
