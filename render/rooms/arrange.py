@@ -67,10 +67,19 @@ def place_group(decor: Decor, group: Group, *, number: int, facing: Pose | None)
     Returns:
         The main object's pose, or None if it found no place.
     """
-    kind = decor.choose(group.main)
-    if kind is None:
-        return None
-    main = decor.make(kind)
+    for _ in range(group.models):
+        kind = decor.choose(group.main)
+        if kind is None:
+            return None
+        pose = _place_main(decor, group, decor.make(kind), number=number, facing=facing)
+        if pose is not None:
+            return pose
+    return None
+
+
+def _place_main(
+    decor: Decor, group: Group, main: Furniture, *, number: int, facing: Pose | None
+) -> Pose | None:
     before = len(decor.layout.placed)
     for pose in _candidates(decor, group, main, facing=facing):
         if group.anchor == "hung":
