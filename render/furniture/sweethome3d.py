@@ -398,13 +398,15 @@ class SweetHome3DSource:
         """What the libraries hold and the builders make."""
         return frozenset(self._entries) | self._builders.kinds
 
-    def make(self, kind: str, *, rng: np.random.Generator, palette: Palette) -> Furniture:
+    def make(self, kind: str, *, rng: np.random.Generator, palette: Palette) -> Furniture | None:
         """Load one object of a kind, or build one where the libraries have none that can be used."""
         entries = self._entries.get(kind, ())
         for index in rng.permutation(len(entries)):
             furniture = self._load(entries[int(index)])
             if furniture is not None:
                 return furniture
+        if kind not in self._builders.kinds:
+            return None
         return self._builders.make(kind, rng=rng, palette=palette)
 
     def _load(self, entry: Entry) -> Furniture | None:

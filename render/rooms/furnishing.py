@@ -94,9 +94,10 @@ def _hang_lamps(decor: Decor, *, table: Pose | None) -> None:
     if kind is None:
         return
     lamp = decor.make(kind)
-    if layout.plan.height_m - float(lamp.size_m[1]) < (1.35 if over_table else 2.02):
-        kind = decor.choose(("ceiling lamp",)) or kind
-        lamp = decor.make(kind)
+    if lamp is not None and layout.plan.height_m - float(lamp.size_m[1]) < (1.35 if over_table else 2.02):
+        lamp = decor.make(decor.choose(("ceiling lamp",)) or kind)
+    if lamp is None:
+        return
     for spot in spots:
         if not inside(outline, spot[None])[0]:
             spot = outline.mean(axis=0)
