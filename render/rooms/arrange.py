@@ -36,9 +36,11 @@ class Decor:
         offered = [kind for kind in kinds if kind in self.source.kinds]
         return offered[int(self.rng.integers(len(offered)))] if offered else None
 
-    def make(self, kind: str) -> Furniture:
-        """Get an object of a kind; a lamp burns or not."""
+    def make(self, kind: str) -> Furniture | None:
+        """Get an object of a kind, or None if the source fails to; a lamp burns or not."""
         thing = self.source.make(kind, rng=self.rng, palette=self.palette)
+        if thing is None:
+            return None
         burns = self.lamps_on and self.rng.random() < 0.8
         return thing if burns else shining(thing, factor=0.0)
 
@@ -67,10 +69,22 @@ def place_group(decor: Decor, group: Group, *, number: int, facing: Pose | None)
     Returns:
         The main object's pose, or None if it found no place.
     """
-    kind = decor.choose(group.main)
-    if kind is None:
-        return None
-    main = decor.make(kind)
+    for _ in range(group.models):
+        kind = decor.choose(group.main)
+        if kind is None:
+            return None
+        main = decor.make(kind)
+        if main is None:
+            continue
+        pose = _place_main(decor, group, main, number=number, facing=facing)
+        if pose is not None:
+            return pose
+    return None
+
+
+def _place_main(
+    decor: Decor, group: Group, main: Furniture, *, number: int, facing: Pose | None
+) -> Pose | None:
     before = len(decor.layout.placed)
     for pose in _candidates(decor, group, main, facing=facing):
         if group.anchor == "hung":
@@ -252,11 +266,11 @@ def _rug_below(decor: Decor, group: Group, main: Furniture, pose: Pose, *, numbe
     for part in group.parts:
         if part.at != "rug" or not around or decor.rng.random() >= part.chance:
             continue
-        kind = decor.choose(part.kinds)
-        if kind is None:
+        rug = _drawn(decor, part)
+        if rug is None:
             continue
         width, _, depth = (float(s) for s in main.size_m)
-        rug = resized(decor.make(kind), width_m=width + 1.5, depth_m=depth + 1.5)
+        rug = resized(rug, width_m=width + 1.5, depth_m=depth + 1.5)
         return _try_put(decor, rug, pose, number=number)
     return False
 

@@ -58,6 +58,8 @@ def scatter(decor: Decor, things: Sequence[Thing], host: Placed, *, density: flo
                 break
             if model is None or thing.spread != "row" or rng.random() < 0.4:
                 model = decor.make(kind)
+            if model is None:
+                continue
             support = supports[-1] if thing.top else supports[int(rng.integers(len(supports)))]
             spot = _put_on(decor, thing, model, host, support, near=near)
             if spot is not None:
