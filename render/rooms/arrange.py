@@ -28,6 +28,8 @@ class Decor:
     palette: Palette
     rng: np.random.Generator
     lamps_on: bool = True
+    curtains: bool = True
+    """Whether there is space for curtains before the sills."""
     sills: tuple[Placed, ...] = ()
     """Windows whose sills may carry things."""
 
@@ -130,6 +132,8 @@ def _try_put(
         if base is None:
             return False
         pose = replace(pose, y_m=base)
+        if base > REST_GAP_M:
+            pose = layout.settled(furniture, pose)
     margin = 0.0 if hung else margin_m
     if not layout.fits(
         furniture, pose, group=number, margin_m=margin, share_boxes=share_boxes, keep_way=not hung

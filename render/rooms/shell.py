@@ -1,6 +1,7 @@
 """What encloses a room: floor, ceiling, walls with true holes, skirting and cornice, doors and windows."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import mapbox_earcut
 import numpy as np
@@ -138,8 +139,8 @@ def _panel(
     ys = sorted(
         {0.0, height_m, min(lower_m, height_m), *(o.y0_m for o in holes), *(o.y1_m for o in holes)}
     )
-    for x in zip(xs, xs[1:], strict=False):
-        for y in zip(ys, ys[1:], strict=False):
+    for x in pairwise(xs):
+        for y in pairwise(ys):
             mid = ((x[0] + x[1]) / 2, (y[0] + y[1]) / 2)
             if any(o.x0_m < mid[0] < o.x1_m and o.y0_m < mid[1] < o.y1_m for o in holes):
                 continue
