@@ -162,7 +162,9 @@ _RULES: tuple[tuple[str, str, str, Mount], ...] = (
 )  # fmt: skip
 """The first pattern that is the whole name wins."""
 
-_COMPILED = tuple((re.compile(pattern), *rest) for pattern, *rest in _RULES)
+_COMPILED: tuple[tuple[re.Pattern[str], str, str, Mount], ...] = tuple(
+    (re.compile(pattern), kind, semantic, mount) for pattern, kind, semantic, mount in _RULES
+)
 
 _LIMITS_M: dict[str, tuple[tuple[float, float], tuple[float, float], tuple[float, float]]] = {
     "dining chair": ((0.35, 0.75), (0.6, 1.2), (0.35, 0.8)),

@@ -8,8 +8,8 @@ import numpy as np
 from scenelift.render.furniture.builders import Palette
 from scenelift.render.rooms.contact import REST_GAP_M
 from scenelift.render.rooms.footprints import rectangle
-from scenelift.render.rooms.lights import shining
 from scenelift.render.rooms.groups import Group, Part
+from scenelift.render.rooms.lights import shining
 from scenelift.render.rooms.outline import WallLine
 from scenelift.render.rooms.place import Layout, Placed, Pose, Zone
 from scenelift.render.rooms.source import FurnitureSource

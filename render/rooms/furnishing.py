@@ -6,15 +6,14 @@ from dataclasses import replace
 import numpy as np
 
 from scenelift.render.rooms.arrange import Decor, place_group
-from scenelift.render.rooms.footprints import rectangle
 from scenelift.render.rooms.clutter import FLOOR_THINGS, THINGS
+from scenelift.render.rooms.footprints import rectangle
 from scenelift.render.rooms.kitchen_run import place_kitchen
 from scenelift.render.rooms.outline import inside
-from scenelift.render.rooms.small_objects import leave_on_floor, scatter
 from scenelift.render.rooms.place import Layout, Pose, Zone
+from scenelift.render.rooms.small_objects import leave_on_floor, scatter
 from scenelift.render.rooms.tables import ROOMS
 from scenelift.render.rooms.windows import dress_windows
-
 
 _CEILING = {
     "kitchen": ("ceiling lamp", "spots", "spots"),

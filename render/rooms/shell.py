@@ -256,7 +256,7 @@ def neighbour(plan: RoomPlan, *, surfaces: Surfaces, room: int | None, prefix: s
         (side, deep), high = hole.beyond_m, max(hole.y1_m + 0.25, 2.4)
         x0, x1, z1 = hole.x0_m - side, hole.x1_m + side, -hole.depth_m
         z0 = z1 - deep
-        parts = {
+        parts: dict[str, list[list[tuple[float, float, float]]]] = {
             "floor": [[(x0, 0, z1), (x1, 0, z1), (x1, 0, z0), (x0, 0, z0)]],
             "ceiling": [[(x0, high, z1), (x1, high, z1), (x1, high, z0), (x0, high, z0)]],
             "wall": [
