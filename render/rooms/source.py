@@ -1,6 +1,6 @@
 """Where the layout gets its objects from."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -8,6 +8,7 @@ from scenelift.render.furniture.builders import KINDS, Palette, build
 from scenelift.render.scene import Furniture
 
 
+@runtime_checkable
 class FurnitureSource(Protocol):
     """Something that offers objects by kind."""
 

@@ -119,19 +119,20 @@ def test_a_point_light_falls_off_by_the_inverse_square() -> None:
     assert near[24, 32, 0] / far[24, 32, 0] == pytest.approx(16, rel=0.15)
 
 
-def test_a_lamp_of_triangles_lights_as_its_closed_form_says() -> None:
-    """A small panel of area A and radiance L straight above gives L A / h^2."""
+@pytest.mark.parametrize("tilt_deg", [0.0, 60.0])
+def test_a_lamp_of_triangles_lights_as_its_closed_form_says(tilt_deg: float) -> None:
+    """A small panel of area A and radiance L straight above gives L A cos(tilt) / h^2."""
     glow = Material(name="glow", base_color=(0.0, 0.0, 0.0), emission=(50.0, 50.0, 50.0))
     panel = node(
         "panel",
         make_quad(width_m=0.1, height_m=0.1, material=glow),
-        T_world_object=place(at=(0, 2, 0), turn_deg=(90, 0, 0)),
+        T_world_object=place(at=(0, 2, 0), turn_deg=(90, 0, tilt_deg)),
     )
     floor = plane_scene(material=Material(name="white", base_color=(1.0, 1.0, 1.0))).nodes[0]
     scene = Scene(name="lamp", nodes=(floor, panel), sky=BLACK_SKY)
     camera = camera_at((0.0, 1.0, 0.1), (0.0, 0.0, 0.0), width=16, height=16, focal_px=160.0)
     frames = [_draft(scene, camera, seed=seed) for seed in range(20)]
-    direct = 50 * 0.01 / 4 / np.pi
+    direct = 50 * 0.01 / 4 / np.pi * np.cos(np.radians(tilt_deg))
     assert np.mean(frames) == pytest.approx(direct * (1 + engine.AMBIENT), rel=0.03)
 
 
