@@ -35,7 +35,9 @@ def quantise_normal(normal: Float32[np.ndarray, "h w 3"]) -> Int16[np.ndarray, "
     >>> quantise_normal(np.float32([[[0.0, 0.6, 0.8]]])).tolist()
     [[[0, 19660, 26214]]]
     """
-    return np.rint(normal * np.float32(NORMAL_SCALE)).astype(np.int16)
+    scaled = np.clip(normal, -1, 1)
+    scaled *= np.float32(NORMAL_SCALE)
+    return np.asarray(np.rint(scaled, out=scaled).astype(np.int16))
 
 
 def dequantise_normal(stored: Int16[np.ndarray, "*n 3"]) -> Float32[np.ndarray, "*n 3"]:
@@ -49,23 +51,25 @@ def encode(row: Row) -> dict[Channel, Shaped[np.ndarray, "h w *c"]]:
     Raises:
         StoreError: if depth or normals cannot be stored: NaN, infinite, negative or longer than one.
     """
-    if not np.isfinite(row.z_depth_m).all() or row.z_depth_m.min() < 0:
+    # NaN fails every comparison.
+    if not (row.z_depth_m.min() >= 0 and row.z_depth_m.max() < np.inf):
         raise StoreError("depth has NaN, infinite or negative values; invalid depth is 0")
-    if not (np.abs(row.normal) <= 1.0001).all():
+    if not (row.normal.min() >= -1.0001 and row.normal.max() <= 1.0001):
         raise StoreError("a normal is NaN or longer than 1; an invalid normal is (0, 0, 0)")
     return {
         "image": row.image,
         "depth": round_depth(row.z_depth_m),
-        "normal": quantise_normal(np.clip(row.normal, -1, 1)),
+        "normal": quantise_normal(row.normal),
         "edge": row.edge,
         "instance": row.instance,
         "semantic": row.semantic,
     }
 
 
-def compression(channel: str) -> Mapping[str, object]:
-    """Return h5py's creation arguments for a channel; chosen by measurement (docs/store.md)."""
-    return {
-        "shuffle": channel in ("depth", "normal", "instance"),
-        **hdf5plugin.Zstd(clevel=3),
-    }
+def compression(channel: Channel) -> Mapping[str, object]:
+    """Return h5py's creation arguments for a channel: zstd 3, the bytes of depth shuffled.
+
+    Measured against gzip, lzf, Blosc, Blosc 2 and bitshuffle (docs/store.md): shuffling nearly halves
+    depth, and makes normals, which repeat as whole triples, larger.
+    """
+    return {"shuffle": channel == "depth", **hdf5plugin.Zstd(clevel=3)}

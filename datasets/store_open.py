@@ -11,6 +11,7 @@ import h5py
 import hdf5plugin  # noqa: F401  registers the filters
 import numpy as np
 
+from scenelift.datasets.store_chunk import require_known_filters
 from scenelift.datasets.store_schema import (
     CHANNEL_SPECS,
     CHANNELS,
@@ -20,6 +21,9 @@ from scenelift.datasets.store_schema import (
     StoreError,
     frame_shape,
 )
+
+MAX_ROW_VALUES = 64
+"""A column with more numbers a row is no column."""
 
 MAX_TEXT_BYTES = 64 * 2**20
 """A longer attribute is taken for damage."""
@@ -66,7 +70,8 @@ def open_hdf5(path: Path) -> Any:
     if signature != b"\x89HDF\r\n\x1a\n":
         raise StoreError(f"{path}: not an HDF5 file; name a file that render-scenes wrote")
     try:
-        return h5py.File(path, "r", locking=False)
+        # No chunk cache: a frame is one chunk, and read once.
+        return h5py.File(path, "r", locking=False, rdcc_nbytes=0)
     except (OSError, RuntimeError, ValueError) as error:
         raise StoreError(
             f"{path}: damaged or cut off ({one_line(error)}); copy or render it again"
@@ -120,8 +125,11 @@ def read_summary(file: Any, *, path: Path) -> Summary:
     counts = {
         name: _integer(attributes, name, path=path) for name in ("frames", "scenes", "instances")
     }
-    if min(counts.values()) < 0:
-        raise StoreError(f"{path}: negative counts {counts}; the file is damaged, render it again")
+    file_bytes = path.stat().st_size
+    if min(counts.values()) < 0 or max(counts.values()) > file_bytes:
+        raise StoreError(
+            f"{path}: promises {counts} in {file_bytes} bytes; the file is damaged, render it again"
+        )
     return Summary(header=header, **counts)
 
 
@@ -148,6 +156,29 @@ def check_channels(file: Any, *, summary: Summary, path: Path) -> None:
                 f"{path}: {channel} is {dataset.dtype}, expected {CHANNEL_SPECS[channel].dtype}; "
                 "the file is damaged or not of this kind"
             )
+
+
+def read_table(file: Any, name: str, *, length: int, path: Path) -> Any:
+    """Read a numeric column of so many rows whole.
+
+    Raises:
+        StoreError: if it is missing, of another length, not numeric, or packed.
+    """
+    with translating(path):
+        dataset = file.get(name)
+        if not isinstance(dataset, h5py.Dataset):
+            raise StoreError(f"{path}: {name} is missing; render the file again")
+        if not dataset.shape or dataset.shape[0] != length or len(dataset.shape) > 3:
+            raise StoreError(
+                f"{path}: {name} has shape {dataset.shape}, expected {length} rows; "
+                "the file is damaged, render it again"
+            )
+        if dataset.dtype.kind not in "iufb" or np.prod(dataset.shape[1:]) > MAX_ROW_VALUES:
+            raise StoreError(
+                f"{path}: {name} holds {dataset.shape[1:]} {dataset.dtype} a row, expected numbers"
+            )
+        require_known_filters(dataset, framewise=False)
+        return dataset[...]
 
 
 def _attribute(file: Any, name: str) -> object:

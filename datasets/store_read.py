@@ -3,12 +3,14 @@
 import json
 import os
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Shaped
 
+from scenelift.datasets.store_chunk import Frames
 from scenelift.datasets.store_codec import dequantise_normal
 from scenelift.datasets.store_open import (
     Summary,
@@ -16,6 +18,7 @@ from scenelift.datasets.store_open import (
     open_hdf5,
     opened,
     read_summary,
+    read_table,
     translating,
 )
 from scenelift.datasets.store_schema import (
@@ -31,6 +34,14 @@ from scenelift.datasets.store_write import header_attributes
 
 EXECUTION_FIELDS = ("content", "content_hash", "seed", "versions", "instruction_set", "created_by")
 """Fields of a header in which files read as one may differ."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Open:
+    """One file, open in this process."""
+
+    file: Any
+    frames: dict[Channel, Frames]
 
 
 class Reader:
@@ -60,7 +71,7 @@ class Reader:
                     )
         self._frame_ends = np.cumsum([summary.frames for summary in self._summaries])
         self._scene_ends = np.cumsum([summary.scenes for summary in self._summaries])
-        self._handles: dict[int, Any] = {}
+        self._handles: dict[int, _Open] = {}
         self._process_id = os.getpid()
 
     def __len__(self) -> int:
@@ -130,6 +141,18 @@ class Reader:
             np.concatenate([part[1].reshape(-1, 4, 4) for part in parts]),
         )
 
+    def texts(self, name: str) -> list[str]:
+        """Read a text column of a table of all files, such as `scenes/name` or `instances/category`.
+
+        Raises:
+            StoreError: if there is none.
+        """
+        parts: list[str] = []
+        for number, path in enumerate(self._paths):
+            with translating(path):
+                parts += [str(text) for text in self._file(number)[name].asstr()[...]]
+        return parts
+
     def scene(self, index: int) -> SceneRecord:
         """Read what the files say of a scene; `index` counts through all files.
 
@@ -187,14 +210,14 @@ class Reader:
             StoreError: if the view is damaged.
         """
         number, row = self._locate(index, ends=self._frame_ends)
-        file = self._file(number)
+        frames = self._open(number).frames
         arrays: dict[Channel, Any] = {}
         for channel in channels:
             try:
-                arrays[channel] = file[channel][row]
-            except (OSError, RuntimeError) as error:
+                arrays[channel] = frames[channel].read(row)
+            except StoreError as error:
                 raise StoreError(
-                    f"{self._paths[number]}: view {row}: {channel} is damaged; render it again"
+                    f"{self._paths[number]}: view {row}: {error}; render it again"
                 ) from error
         if "normal" in arrays and not raw_normals:
             arrays["normal"] = dequantise_normal(arrays["normal"])
@@ -206,35 +229,33 @@ class Reader:
         """Close the files of this process; the next read opens them again."""
         if self._process_id == os.getpid():
             for handle in self._handles.values():
-                handle.close()
+                handle.file.close()
         self._handles = {}
 
     def _file(self, number: int) -> Any:
+        return self._open(number).file
+
+    def _open(self, number: int) -> _Open:
         if self._process_id != os.getpid():
             # The parent's handles share a file offset and a library state with it: never use them.
             self._handles, self._process_id = {}, os.getpid()
         if number not in self._handles:
             path = self._paths[number]
-            handle = open_hdf5(path)
+            file = open_hdf5(path)
             with translating(path):
-                summary = read_summary(handle, path=path)
-                check_channels(handle, summary=summary, path=path)
+                summary = read_summary(file, path=path)
+                check_channels(file, summary=summary, path=path)
+                frames: dict[Channel, Frames] = {
+                    channel: Frames(file[channel]) for channel in CHANNELS
+                }
             if summary != self._summaries[number]:
-                handle.close()
+                file.close()
                 raise StoreError(f"{path}: changed while it was being read; start again")
-            self._handles[number] = handle
+            self._handles[number] = _Open(file=file, frames=frames)
         return self._handles[number]
 
     def _table(self, number: int, name: str, length: int) -> Any:
-        path = self._paths[number]
-        with translating(path):
-            dataset = self._file(number)[name]
-            if not dataset.shape or dataset.shape[0] != length:
-                raise StoreError(
-                    f"{path}: {name} has shape {dataset.shape}, expected {length} rows; "
-                    "the file is damaged, render it again"
-                )
-            return dataset[...]
+        return read_table(self._file(number), name, length=length, path=self._paths[number])
 
     def _locate(self, index: int, *, ends: np.ndarray) -> tuple[int, int]:
         total = int(ends[-1])

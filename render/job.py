@@ -26,7 +26,7 @@ from pathlib import Path
 import llvmlite.binding
 from scenelift.render.formats.writers import write_scene_into
 
-from scenelift.datasets.store import Header, Reader, merge_shards, shard_is_complete
+from scenelift.datasets.store import Header, Reader, hash_content, merge_shards, shard_is_complete
 from scenelift.render.config import VIEWS_PER_SCENE, Content, Execution, RenderConfig
 from scenelift.render.formats import SceneSource, find_scenes
 from scenelift.render.scene import Scene, SceneError
@@ -147,17 +147,14 @@ def make_header(content: Content, sources: Sequence[SceneSource] | None) -> Head
     described["scenes"] = None if sources is None else _fingerprint(sources)
     described["furniture"] = [path.name for path in content.furniture]
     described = json.loads(json.dumps(described))
-    digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
     return Header(
         width=content.photo.width,
         height=content.photo.height,
         content=described,
-        content_hash=digest,
+        content_hash=hash_content(described),
         seed=content.seed,
-        versions={
-            "scenelift": version("scenelift"),
-            **{name: version(name) for name in _LIBRARIES},
-        },
+        versions={name: version(name) for name in _LIBRARIES},
+        edge_thresholds=asdict(content.photo.edges),
         instruction_set=f"{platform.machine()} {llvmlite.binding.get_host_cpu_name()}",
     )
 

@@ -107,8 +107,8 @@ def smooth_normals(
     total = np.stack(
         [np.bincount(index, normals[:, k], minlength=len(vertices)) for k in range(3)], axis=1
     )
-    total /= np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-30)
-    return total[faces]
+    unit = total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-30)
+    return np.asarray(unit[faces])
 
 
 @cache
@@ -133,7 +133,7 @@ def _bevel_template() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
                 key = [0.0, 0.0, 0.0]
                 key[a], key[b], key[c] = sign, sb, sc
                 ring.append(index[tuple(key)] + a)
-            quad(*ring, a)
+            quad(ring[0], ring[1], ring[2], ring[3], a)
         for sb in (-1.0, 1.0):
             for sc in (-1.0, 1.0):
                 low, high = [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]
@@ -245,13 +245,29 @@ def box(
     return boxes(np.array([size], float), np.array([at], float), bevel=bevel, uv_rects=rects)
 
 
+def hexahedron(bottom: Sequence[Vec3], top: Sequence[Vec3]) -> Shape:
+    """Make a solid with flat sides from four lower and four upper corners in the same order.
+
+    Args:
+        bottom: Corners in metres, the rectangle's back left, back right, front right, front left.
+        top: The corners above them.
+    """
+    vertices = np.array([*bottom, *top], float)
+    quads = [(0, 1, 2, 3), (4, 7, 6, 5), (0, 4, 5, 1), (1, 5, 6, 2), (2, 6, 7, 3), (3, 7, 4, 0)]
+    faces = np.array([t for a, b, c, d in quads for t in ((a, b, c), (a, c, d))])
+    normals = flat_normals(vertices, faces)
+    axis = np.abs(normals[:, 0]).argmax(axis=1)
+    uvs = _box_uvs(
+        vertices[faces][None], sizes=np.ptp(vertices, axis=0)[None], axes=axis, uv_rects=None
+    )[0]
+    return Shape(vertices=vertices, faces=faces, uvs=uvs, normals=normals)
+
+
 @cache
 def _grid_faces(rows: int, columns: int, wrap: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the triangles of a grid, and the row and column (not wrapped) of each corner's cell position."""
-    i, j = np.meshgrid(
-        np.arange(rows - 1), np.arange(columns if wrap else columns - 1), indexing="ij"
-    )
-    i, j = i.ravel(), j.ravel()
+    across = columns if wrap else columns - 1
+    i, j = np.divmod(np.arange((rows - 1) * across), across)
     row = np.stack([i, i, i + 1, i, i + 1, i + 1], axis=1).reshape(-1, 3)
     column = np.stack([j, j + 1, j + 1, j, j + 1, j], axis=1).reshape(-1, 3)
     return row * columns + column % columns, row, column
@@ -614,7 +630,7 @@ def _cube_grid(count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
                         key[axis], key[b], key[c] = side, i + di, j + dj
                         ring.append(index.setdefault(tuple(key), len(index)))
                     if side == 0:
-                        ring = ring[::-1]
+                        ring.reverse()
                     flip = (i < count // 2) == (j < count // 2)
                     if flip:
                         ring = ring[1:] + ring[:1]

@@ -41,7 +41,7 @@ _PALETTES: dict[Family, list[str]] = {
     "carpet": colors.FABRICS, "rug": colors.FABRICS, "plaster": colors.WALLS, "paint": colors.WALLS,
     "wallpaper": colors.WALLS, "fabric": colors.FABRICS, "leather": colors.LEATHERS, "marble": colors.STONES,
     "stone": colors.STONES, "brick": colors.BRICKS, "metal": ["a9aaab", "c4c4c4", "8d8e90", "2e2f31", "e8e8e6", "b08d57", "6b6c6e"],
-    "chrome": ["d8dadc"], "ceramic": ["f5f5f2", "f2f0ea", "e8e6e0"], "lacquer": colors.WALLS + ["2f3235", "4a5560"],
+    "chrome": ["d8dadc"], "ceramic": ["f5f5f2", "f2f0ea", "e8e6e0"], "lacquer": [*colors.WALLS, "2f3235", "4a5560"],
     "plastic": colors.PLASTICS, "glass": ["eef4f2"], "mirror": ["e6e8e8"], "paper": colors.PAPERS,
     "foliage": colors.FOLIAGES, "wicker": ["b98f5a", "a37844", "cfae7f", "7a5a3a", "e0d2b5"], "soil": ["3a2c20", "4a3828"],
 }  # fmt: skip
@@ -127,14 +127,13 @@ def make_material(
             return _textured(family, image, color=picked, roughness=0.8)
         case "metal":
             image = tinted(0.4 * noise("grain", size=128, rng=rng), color=picked, contrast=0.1)
-            metal = Material(
+            return Material(
                 name=family,
                 base_color=(1.0, 1.0, 1.0),
                 texture=_texture(image),
                 metallic=1.0 if rng.random() < 0.7 else 0.0,
                 roughness=float(rng.uniform(0.25, 0.5)),
             )
-            return metal
         case _:
             return _plain(family, picked, rng=rng)
 
@@ -215,9 +214,9 @@ def _basket(*, size: int, gap: float) -> patterns.Cells:
     rows, columns = np.indices((size, size), sparse=True)
     turned = ((rows * 4 // size + columns * 4 // size) % 2).astype(np.int32)
     return patterns.Cells(
-        np.where(turned == 1, 64 + crosswise.index, lengthwise.index),
-        np.where(turned == 1, crosswise.joint, lengthwise.joint),
-        turned,
+        index=np.where(turned == 1, 64 + crosswise.index, lengthwise.index),
+        joint=np.where(turned == 1, crosswise.joint, lengthwise.joint),
+        turned=turned,
     )
 
 

@@ -199,7 +199,7 @@ def box_room(
     if lit:
         glow = Material(name="glow", base_color=(0.8, 0.8, 0.8), emission=(12.0, 11.0, 9.5))
         panel = make_quad(width_m=0.8, height_m=0.8, material=glow)
-        pose = place(at=(0, y - 0.02, 0), turn_deg=(90, 0, 0))
+        pose = place(at=(0, y - 0.25, 0), turn_deg=(90, 0, 0))
         nodes.append(node("panel", panel, T_world_object=pose, semantic=LAMP, room=0))
     outline = np.array([[-x, z], [x, z], [x, -z], [-x, -z]]) / 2
     return Scene(

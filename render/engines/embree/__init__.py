@@ -4,7 +4,6 @@ Rendering is spread over processes, so nothing here starts a thread.
 """
 
 from types import TracebackType
-from typing import Self
 
 import numpy as np
 from jaxtyping import Float, Float32, Int
@@ -15,6 +14,9 @@ from scenelift.render.engines.embree import packets
 from scenelift.render.engines.embree.geometry import flatten
 from scenelift.render.engines.embree.labels import resolve_labels
 from scenelift.render.engines.embree.library import build_bvh, load_library
+from scenelift.render.engines.embree.lights import gather_lights
+from scenelift.render.engines.embree.path import new_memory
+from scenelift.render.engines.embree.radiance import Shot, take
 from scenelift.render.frame import Labels
 from scenelift.render.scene import Scene
 
@@ -37,6 +39,9 @@ class EmbreeEngine:
     def __init__(self, scene: Scene) -> None:
         self._library = load_library()
         self._tables, self._centre_world = flatten(scene)
+        self._lights = gather_lights(scene, self._tables, centre_world=self._centre_world)
+        self._memory = new_memory(num_lights=len(self._lights.kind))
+        self._last: tuple[Labels, Shot] | None = None
         self._bvh = build_bvh(
             self._library,
             self._tables.vertices,
@@ -44,7 +49,7 @@ class EmbreeEngine:
             num_opaque=self._tables.num_opaque,
         )
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "EmbreeEngine":
         return self
 
     def __exit__(
@@ -69,6 +74,13 @@ class EmbreeEngine:
 
     def labels(self, camera: Camera) -> Labels:
         """Cast one ray through each pixel's centre."""
+        shot = self._shot(camera)
+        labels = resolve_labels(self._tables, camera, eye=shot.eye, face=shot.face, uvt=shot.uvt)
+        self._last = (labels, shot)
+        return labels
+
+    def _shot(self, camera: Camera) -> Shot:
+        """Cast the centre rays of a view."""
         face = np.full((camera.height, camera.width), -1, dtype=np.int32)
         uvt = np.zeros((camera.height, camera.width, 3), dtype=np.float32)
         eye = np.ascontiguousarray(camera.T_world_camera[:3, 3] - self._centre_world)
@@ -77,20 +89,35 @@ class EmbreeEngine:
             self._opened(),
             self._library.coherent_address,
             self._tables,
+            self._memory.packet,
             eye,
             rotation,
             float(camera.focal_px),
             face,
             uvt,
         )
-        return resolve_labels(self._tables, camera, eye=eye, face=face, uvt=uvt)
+        return Shot(
+            library=self._library,
+            bvh=self._opened(),
+            tables=self._tables,
+            lights=self._lights,
+            memory=self._memory,
+            camera=camera,
+            eye=eye,
+            rotation=rotation,
+            face=face,
+            uvt=uvt,
+        )
 
     def radiance(
         self, camera: Camera, labels: Labels, *, quality: Quality, seed: int
     ) -> Float32[np.ndarray, "h w 3"]:
         """Return linear radiance, denoised and anti-aliased; the same seed gives the same bytes."""
-        facing = labels.normal[..., 2:]
-        return np.asarray(labels.albedo * (0.2 + 0.8 * facing), dtype=np.float32)
+        known = (
+            self._last is not None and self._last[0] is labels and self._last[1].camera is camera
+        )
+        shot = self._last[1] if known and self._last is not None else self._shot(camera)
+        return take(shot, quality=quality, seed=seed)
 
     def first_hits(
         self, origins_world: Float[np.ndarray, "n 3"], directions_world: Float[np.ndarray, "n 3"]
@@ -102,6 +129,7 @@ class EmbreeEngine:
             self._opened(),
             self._library.incoherent_address,
             self._tables,
+            self._memory.packet,
             np.ascontiguousarray(origins_world - self._centre_world, dtype=np.float64),
             np.ascontiguousarray(directions_world, dtype=np.float64),
             distance,

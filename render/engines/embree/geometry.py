@@ -6,7 +6,7 @@ World: metres, y up. The centre is subtracted in float64 before anything becomes
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Float64
+from jaxtyping import Bool, Float, Float32, Float64
 
 from scenelift.render.engines.embree.tables import MATERIAL_COLUMNS, Tables
 from scenelift.render.engines.embree.textures import linear_of_srgb, pack_textures
@@ -117,6 +117,12 @@ def _tables(
     )
     cutout, glass = _see_through(palette)
     order = np.argsort((cutout | glass)[material_rows], kind="stable")
+    textured = palette.texture_list and any(p.node.mesh.corner_uvs is not None for p in parts)
+    uvs = (
+        _corner_table(parts, [_uvs(p) for p in parts], 6)[order]
+        if textured
+        else np.zeros((0, 6), dtype=np.float32)
+    )
     texture_rows, texels = pack_textures(palette.texture_list)
     return Tables(
         num_opaque=int((~(cutout | glass)[material_rows]).sum()),
@@ -128,9 +134,8 @@ def _tables(
             np.int32
         )[order],
         face_material=material_rows.astype(np.int32)[order],
-        uvs=_corner_table(parts, [_uvs(p) for p in parts], 6)[order]
-        if any(p.node.mesh.corner_uvs is not None for p in parts) and palette.texture_list
-        else np.zeros((0, 6), dtype=np.float32),
+        uvs=uvs,
+        uv_density=_uv_density(uvs, corners[order]),
         normals=_corner_table(parts, [_normals(p) for p in parts], 9)[order]
         if any(p.node.mesh.corner_normals is not None for p in parts)
         else np.zeros((0, 9), dtype=np.float32),
@@ -187,6 +192,18 @@ def _uvs(part: _Part) -> Float[np.ndarray, "f 3 2"]:
         return np.zeros((len(part.kept), 3, 2))
     uvs = np.nan_to_num(uvs.astype(np.float64)[part.kept], posinf=0.0, neginf=0.0)
     return np.asarray(uvs - np.floor(uvs.min(axis=1, keepdims=True)))
+
+
+def _uv_density(
+    uvs: Float32[np.ndarray, "f_or_0 6"], corners: Float64[np.ndarray, "f 3 3"]
+) -> Float32[np.ndarray, "f_or_0"]:
+    """Square root of texture area over world area, in repeats a metre."""
+    if not len(uvs):
+        return np.zeros(0, dtype=np.float32)
+    first, second = (uvs[:, 2:4] - uvs[:, 0:2]), (uvs[:, 4:6] - uvs[:, 0:2])
+    flat = np.abs(first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0])
+    area = np.linalg.norm(_cross(corners), axis=1)
+    return np.sqrt(flat / np.maximum(area, 1e-30)).clip(0, 1e9).astype(np.float32)
 
 
 def _normals(part: _Part) -> Float[np.ndarray, "f 3 3"]:

@@ -55,7 +55,7 @@ def resolve_labels(
     return labels
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
+@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST)
 @typing.no_type_check
 def _resolve(tables, eye, rotation, focal, face, uvt, depth, normal, instance, semantic, albedo):
     h, w = face.shape

@@ -4,10 +4,13 @@ A packet is RTCRayHit16: 21 rows of 16 lanes, named below; `bits` is the same me
 """
 
 import typing
+from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Float32, Int32, UInt32
 from numba import njit, types
 
+from scenelift.render.engines.embree.library import PACKET_LANES, PACKET_ROWS, aligned_zeros
 from scenelift.render.engines.embree.surface import FAST, is_hole
 
 OX, OY, OZ, TNEAR, DX, DY, DZ, TIME, TFAR, MASK, RAY_ID, FLAGS = range(12)
@@ -22,20 +25,31 @@ intersect16 = types.ExternalFunction("rtcIntersect16", _SIGNATURE)
 occluded16 = types.ExternalFunction("rtcOccluded16", _SIGNATURE)
 
 
-@njit(cache=True, nogil=True)
-@typing.no_type_check
-def new_packet():
-    """A packet, the same as integers, and its 16 lane switches, all on cache lines."""
-    raw = np.zeros(21 * 16 + 16, dtype=np.float32)
-    start = (-raw.ctypes.data & 63) >> 2
-    flat = raw[start : start + 21 * 16]
-    raw_lanes = np.zeros(32, dtype=np.int32)
-    lane_start = (-raw_lanes.ctypes.data & 63) >> 2
-    packet = flat.reshape(21, 16)
-    return packet, flat.view(np.uint32).reshape(21, 16), raw_lanes[lane_start : lane_start + 16]
+class Packet(NamedTuple):
+    """Memory for one RTCRayHit16 and its lane switches, all on cache lines."""
+
+    rows: Float32[np.ndarray, "21 16"]
+    bits: UInt32[np.ndarray, "21 16"]
+    """The same memory."""
+    lanes: Int32[np.ndarray, "16"]
+    """-1 = cast this lane, 0 = leave it."""
+    asked: Int32[np.ndarray, "16"]
+    """Room for a copy of the switches: casting turns them off."""
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
+def new_packet() -> Packet:
+    """Make room for sixteen rays."""
+    rows = aligned_zeros(PACKET_ROWS * PACKET_LANES).reshape(PACKET_ROWS, PACKET_LANES)
+    switches = aligned_zeros(2 * PACKET_LANES).view(np.int32)
+    return Packet(
+        rows=rows,
+        bits=rows.view(np.uint32),
+        lanes=switches[:PACKET_LANES],
+        asked=switches[PACKET_LANES:],
+    )
+
+
+@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST)
 @typing.no_type_check
 def intersect_packet(bvh, arguments, packet, bits, lanes, tables):
     """Find the first hits of the lanes that are on, past holes; afterwards lane i hit `face_of(i)` at TFAR."""
@@ -71,7 +85,7 @@ def intersect_packet(bvh, arguments, packet, bits, lanes, tables):
             bits[GEOM, i] = NO_HIT
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True, _nrt=False, forceinline=True)
 @typing.no_type_check
 def face_of(bits, lane, num_opaque):
     """The face that a lane hit, -1 = none."""
@@ -84,7 +98,7 @@ def face_of(bits, lane, num_opaque):
     return face
 
 
-@njit(cache=True, nogil=True, fastmath=FAST, inline="always")
+@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST, forceinline=True)
 @typing.no_type_check
 def plane_distance(tables, face, ox, oy, oz, dx, dy, dz, t):
     """Sharpen Embree's float32 distance by the triangle's plane in float64; keep it where the ray grazes."""
@@ -98,15 +112,15 @@ def plane_distance(tables, face, ox, oy, oz, dx, dy, dz, t):
     return exact
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
+@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST)
 @typing.no_type_check
-def cast_camera(bvh, arguments, tables, eye, rotation, focal, face, uvt):
+def cast_camera(bvh, arguments, tables, memory, eye, rotation, focal, face, uvt):
     """Cast one ray through each pixel's centre, in tiles of 4 x 4; t is the depth along the optical axis.
 
     Writes the face (-1 = none) and (u, v, t) of each pixel.
     """
     h, w = face.shape
-    packet, bits, lanes = new_packet()
+    packet, bits, lanes = memory.rows, memory.bits, memory.lanes
     for top in range(0, h, 4):
         for left in range(0, w, 4):
             for i in range(16):
@@ -128,11 +142,11 @@ def cast_camera(bvh, arguments, tables, eye, rotation, focal, face, uvt):
                     uvt[y, x, 2] = packet[TFAR, i]
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
+@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST)
 @typing.no_type_check
-def cast_rays(bvh, arguments, tables, origins, directions, distance, instance):
+def cast_rays(bvh, arguments, tables, memory, origins, directions, distance, instance):
     """Cast arbitrary rays; writes the distance in units of each direction (inf) and the instance (0)."""
-    packet, bits, lanes = new_packet()
+    packet, bits, lanes = memory.rows, memory.bits, memory.lanes
     count = origins.shape[0]
     for first in range(0, count, 16):
         for i in range(16):
@@ -146,14 +160,15 @@ def cast_rays(bvh, arguments, tables, origins, directions, distance, instance):
             packet[OX, i], packet[OY, i], packet[OZ, i] = o[0], o[1], o[2]
             packet[DX, i], packet[DY, i], packet[DZ, i] = d[0], d[1], d[2]
             packet[TNEAR, i] = 0.0
-        started = lanes.copy()
+        for i in range(16):
+            memory.asked[i] = lanes[i]
         intersect_packet(bvh, arguments, packet, bits, lanes, tables)
         for i in range(min(16, count - first)):
             k = first + i
             distance[k] = np.inf
             instance[k] = 0
             face = face_of(bits, i, tables.num_opaque)
-            if started[i] == 0 or face < 0:
+            if memory.asked[i] == 0 or face < 0:
                 continue
             o, d = origins[k], directions[k]
             distance[k] = plane_distance(

@@ -10,7 +10,7 @@ FAST = {"contract", "nsz", "arcp", "reassoc"}
 """Not `fastmath=True`: Embree reports an occluded ray with an infinity, and NaN must be seen."""
 
 
-@njit(cache=True, nogil=True, fastmath=FAST, inline="always")
+@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST, forceinline=True)
 @typing.no_type_check
 def uv_at(tables, face, u, v):
     """Texture coordinates at barycentric (u, v)."""
@@ -21,7 +21,7 @@ def uv_at(tables, face, u, v):
     return w * row[0] + u * row[2] + v * row[4], w * row[1] + u * row[3] + v * row[5]
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
+@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST, forceinline=True)
 @typing.no_type_check
 def texel(tables, texture, level, s, t):
     """Bilinear linear RGB and alpha of a repeating texture; (0, 0) is its lower left corner."""
@@ -49,7 +49,7 @@ def texel(tables, texture, level, s, t):
     return red, green, blue, alpha
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
+@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST, forceinline=True)
 @typing.no_type_check
 def reflectance(tables, face, u, v, level):
     """Linear base colour at a hit: material times texture times vertex colours."""
@@ -71,7 +71,7 @@ def reflectance(tables, face, u, v, level):
     return red, green, blue
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
+@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST, forceinline=True)
 @typing.no_type_check
 def is_hole(tables, face, u, v):
     """Whether opacity times the texture's alpha is below a half."""
@@ -82,3 +82,20 @@ def is_hole(tables, face, u, v):
     s, t = uv_at(tables, face, u, v)
     _, _, _, alpha = texel(tables, texture, 0, s, t)
     return alpha * tables.materials[material, 3] < 0.5
+
+
+@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST, forceinline=True)
+@typing.no_type_check
+def level_for(tables, face, footprint):
+    """The level of a texture's pyramid whose texels are about as large as a footprint in metres."""
+    texture = tables.material_texture[tables.face_material[face]]
+    if texture < 0 or tables.uv_density.shape[0] == 0:
+        return 0
+    side = math.sqrt(tables.textures[texture, 1] * tables.textures[texture, 2])
+    texels = footprint * tables.uv_density[face] * side
+    level = 0
+    last = tables.textures[texture, 3] - 1
+    while texels > 1.5 and level < last:
+        texels *= 0.5
+        level += 1
+    return level

@@ -24,6 +24,8 @@ class Tables(NamedTuple):
     """Position in `Scene.nodes` plus one."""
     face_material: Int32[np.ndarray, " f"]
     uvs: Float32[np.ndarray, "f_or_0 6"]
+    uv_density: Float32[np.ndarray, "f_or_0"]
+    """Repeats of the texture a metre, on average over both directions."""
     normals: Float32[np.ndarray, "f_or_0 9"]
     """Unit shading normals of the corners; zero rows where a mesh has none."""
     colors: Float32[np.ndarray, "f_or_0 9"]

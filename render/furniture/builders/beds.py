@@ -1,5 +1,7 @@
 """Beds and cots."""
 
+# ruff: noqa: RUF005  (points are arrays: adding a tuple moves them)
+
 import numpy as np
 
 from scenelift.render.furniture.builders.parts import between, legs, pick
@@ -7,6 +9,7 @@ from scenelift.render.furniture.palette import Palette
 from scenelift.render.furniture.pieces import Piece, assemble
 from scenelift.render.furniture.shapes import (
     Shape,
+    Vec3,
     box,
     boxes,
     joined,
@@ -156,11 +159,11 @@ def _bed(
     )
     outer_w, outer_l = width + 0.05, length + 0.05
     rail = foot + side
-    boards = [
+    boards: list[tuple[Vec3, Vec3]] = [
         ((outer_w, side, 0.025), (0, foot, outer_l / 2)),
         ((outer_w, side, 0.025), (0, foot, -outer_l / 2)),
     ]
-    boards += [((0.025, side, outer_l), (s * outer_w / 2, foot, 0)) for s in (-1, 1)]
+    boards += [((0.025, side, outer_l), (s * outer_w / 2, foot, 0.0)) for s in (-1, 1)]
     boards.append(((width, 0.02, length), (0, foot + side - 0.1, 0)))
     frame = boxes(np.array([b[0] for b in boards]), np.array([b[1] for b in boards]), bevel=0.004)
     feet = legs(outer_w + 0.02, outer_l + 0.02, height=rail - 0.01, thickness=0.06, style="square")
@@ -199,7 +202,7 @@ def bunk_bed(*, rng: np.random.Generator, palette: Palette) -> Furniture:
     shapes = [rods(posts, posts + (0, height, 0), radius=0.028, square=True)]
     pieces: list[Piece] = []
     for low in (0.28, height - 0.52):
-        boards = [((2 * x, 0.12, 0.022), (0, low, s * z)) for s in (-1, 1)]
+        boards: list[tuple[Vec3, Vec3]] = [((2 * x, 0.12, 0.022), (0, low, s * z)) for s in (-1, 1)]
         boards += [((0.022, 0.12, 2 * z), (s * x, low, 0)) for s in (-1, 1)]
         boards.append(((width, 0.02, length), (0, low + 0.02, 0)))
         shapes.append(
@@ -243,8 +246,9 @@ def cot(*, rng: np.random.Generator, palette: Palette) -> Furniture:
     posts = np.array([[-x, 0, -z], [x, 0, -z], [x, 0, z], [-x, 0, z]])
     following = np.roll(posts, -1, axis=0)
     shapes = [rods(posts, posts + (0, height, 0), radius=0.022, square=True)]
-    for y in (0.3, height - 0.03):
-        shapes.append(rods(posts + (0, y, 0), following + (0, y, 0), radius=0.017, square=True))
+    low, top = np.array([0.0, 0.3, 0.0]), np.array([0.0, height - 0.03, 0.0])
+    shapes.append(rods(posts + low, following + low, radius=0.017, square=True))
+    shapes.append(rods(posts + top, following + top, radius=0.017, square=True))
     starts = []
     for a, b in zip(posts, following, strict=True):
         count = int(np.linalg.norm(b - a) / 0.085)

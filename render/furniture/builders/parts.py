@@ -1,5 +1,7 @@
 """What several families of furniture share: legs, fronts with handles, rows of books."""
 
+# ruff: noqa: RUF005  (points are arrays: adding a tuple moves them)
+
 from typing import Literal
 
 import numpy as np
@@ -22,6 +24,11 @@ def between(rng: np.random.Generator, low: float, high: float) -> float:
 def pick(rng: np.random.Generator, items: tuple[Finish, ...]) -> Finish:
     """Draw one of several finishes."""
     return items[int(rng.integers(len(items)))]
+
+
+def pick_style(rng: np.random.Generator, styles: tuple[LegStyle, ...]) -> LegStyle:
+    """Draw one of several styles of legs."""
+    return styles[int(rng.integers(len(styles)))]
 
 
 def corners(width: float, depth: float, *, y: float = 0.0) -> Float[np.ndarray, "4 3"]:
@@ -85,8 +92,7 @@ def handles(
         knob = rods(centres + 0.5 * out, centres + out, radius=0.010, end_radius=0.014, segments=10)
         return joined([stem, knob])
     size = np.where(along > 0, length, 0.012) + (0.0, 0.0, 0.006)
-    strip = boxes(np.tile(size, (len(centres), 1)), centres - (0, size[1] / 2, -0.009), bevel=0.002)
-    return strip
+    return boxes(np.tile(size, (len(centres), 1)), centres - (0, size[1] / 2, -0.009), bevel=0.002)
 
 
 def fronts(
@@ -122,8 +128,8 @@ def fronts(
     shares = np.ones(rows) if heights is None else heights
     edges = np.concatenate([[0.0], np.cumsum(shares / shares.sum())]) * height
     x = (np.arange(columns) + 0.5) * (width / columns) - width / 2
-    column, row = np.meshgrid(np.arange(columns), np.arange(rows))
-    column, row = column.ravel(), row.ravel()
+    column = np.tile(np.arange(columns), rows)
+    row = np.repeat(np.arange(rows), columns)
     tall = edges[row + 1] - edges[row] - gap
     wide = width / columns - gap
     foot = np.stack([x[column], edges[row] + gap / 2, np.full(len(row), thick / 2)], axis=1) + at

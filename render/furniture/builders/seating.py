@@ -1,8 +1,10 @@
 """Sofas, armchairs, chairs, stools and benches."""
 
+# ruff: noqa: RUF005  (points are arrays: adding a tuple moves them)
+
 import numpy as np
 
-from scenelift.render.furniture.builders.parts import between, legs, pick
+from scenelift.render.furniture.builders.parts import between, legs, pick, pick_style
 from scenelift.render.furniture.palette import Palette
 from scenelift.render.furniture.pieces import Piece, assemble
 from scenelift.render.furniture.shapes import (
@@ -31,7 +33,7 @@ def _upholstery(rng: np.random.Generator, palette: Palette) -> Finish:
 def _feet(
     width: float, depth: float, *, height: float, rng: np.random.Generator, palette: Palette
 ) -> Piece:
-    style = ("square", "round", "tapered")[int(rng.integers(3))]
+    style = pick_style(rng, ("square", "round", "tapered"))
     shape = legs(width, depth, height=height, thickness=between(rng, 0.035, 0.06), style=style)
     return shape, pick(rng, (palette.wood, palette.metal, palette.wood_second))
 
@@ -149,8 +151,8 @@ def corner_sofa(*, rng: np.random.Generator, palette: Palette) -> Furniture:
 def armchair(*, rng: np.random.Generator, palette: Palette) -> Furniture:
     """Build an upholstered armchair, or one with a bent wooden frame."""
     if rng.random() < 0.55:
-        pieces = _couch(seats=1, rng=rng, palette=palette, seat_width=between(rng, 0.52, 0.66))
-        return assemble(pieces, kind="armchair", semantic="chair")
+        couch = _couch(seats=1, rng=rng, palette=palette, seat_width=between(rng, 0.52, 0.66))
+        return assemble(couch, kind="armchair", semantic="chair")
     cloth = _upholstery(rng, palette)
     width, depth, seat = between(rng, 0.6, 0.72), between(rng, 0.68, 0.8), between(rng, 0.36, 0.42)
     arm_y, back_y = seat + between(rng, 0.16, 0.24), between(rng, 0.8, 1.0)
@@ -241,7 +243,7 @@ def _chair_back(
     """Fill the space between the two back posts: 0 slats, 1 ladder, 2 solid board, 3 spindles, else a top rail."""
 
     def level(t: float) -> np.ndarray:
-        return knee + (top - knee) * t
+        return np.asarray(knee + (top - knee) * t)
 
     def rail(t: float, height: float, thick: float) -> Shape:
         ends = level(t)
@@ -382,7 +384,7 @@ def _stool(kind: str, *, height: float, rng: np.random.Generator, palette: Palet
         )
         pieces.append((seat.moved((0, height - 0.06, 0)), _upholstery(rng, palette)))
         return assemble(pieces, kind=kind, semantic="chair")
-    style = ("square", "tapered", "splayed")[int(rng.integers(3))]
+    style = pick_style(rng, ("square", "tapered", "splayed"))
     inset = 0.7 if style == "splayed" else 0.92
     shapes = [legs(size * inset, size * inset, height=height - 0.02, thickness=0.036, style=style)]
     y = height * between(rng, 0.25, 0.4)
@@ -413,7 +415,7 @@ def bench(*, rng: np.random.Generator, palette: Palette) -> Furniture:
     """Build a bench of boards or with a padded top."""
     width, depth, height = between(rng, 0.9, 1.5), between(rng, 0.3, 0.42), between(rng, 0.42, 0.48)
     wood = pick(rng, (palette.wood, palette.wood_second))
-    style = ("square", "tapered", "splayed")[int(rng.integers(3))]
+    style = pick_style(rng, ("square", "tapered", "splayed"))
     inset = 0.85 if style == "splayed" else 0.97
     frame = [legs(width * inset, depth * inset, height=height - 0.03, thickness=0.05, style=style)]
     y = height - 0.09

@@ -1,5 +1,7 @@
 """Wardrobes, dressers, shelves and cabinets."""
 
+# ruff: noqa: RUF005  (points are arrays: adding a tuple moves them)
+
 import numpy as np
 
 from scenelift.render.furniture.builders.parts import (
@@ -9,6 +11,7 @@ from scenelift.render.furniture.builders.parts import (
     fronts,
     legs,
     pick,
+    pick_style,
 )
 from scenelift.render.furniture.palette import Palette
 from scenelift.render.furniture.pieces import Piece, assemble
@@ -28,7 +31,7 @@ def _base(
             wood,
         ), height
     height = between(rng, 0.08, 0.2)
-    style = ("square", "tapered", "round")[int(rng.integers(3))]
+    style = pick_style(rng, ("square", "tapered", "round"))
     feet = legs(width - 0.03, depth - 0.03, height=height, thickness=0.04, style=style)
     return (feet, pick(rng, (wood, palette.metal))), height
 
@@ -159,12 +162,8 @@ def open_shelves(*, rng: np.random.Generator, palette: Palette) -> Furniture:
     levels = np.linspace(0.12, height - 0.03, count)
     boards = [box((width - 0.005, 0.02, depth - 0.005), at=(0, y, 0)) for y in levels.tolist()]
     sides = np.array([[-x, 0, -z], [x, 0, -z]])
-    for y in levels.tolist():
-        frame.append(
-            rods(
-                sides + (0, y - 0.008, 0), sides + (0, y - 0.008, 2 * z), radius=0.007, square=True
-            )
-        )
+    low = np.repeat(sides, count, axis=0) + np.outer(np.tile(levels - 0.008, 2), (0, 1, 0))
+    frame.append(rods(low, low + (0, 0, 2 * z), radius=0.007, square=True))
     if rng.random() < 0.5:
         cross = rods(posts[:1] + (0, 0.12, 0), posts[1:2] + (0, height - 0.05, 0), radius=0.005)
         frame.append(cross)

@@ -1,5 +1,7 @@
 """Tables and desks."""
 
+# ruff: noqa: RUF005  (points are arrays: adding a tuple moves them)
+
 import numpy as np
 
 from scenelift.render.furniture.builders.parts import LegStyle, between, fronts, legs, pick
@@ -90,8 +92,8 @@ def dining_table(*, rng: np.random.Generator, palette: Palette) -> Furniture:
         size = between(rng, 1.2, 2.1), between(rng, 0.78, 1.0)
         pieces = _four_legged(*size, height=height, rng=rng, palette=palette)
     elif choice < 0.85:
-        size = between(rng, 0.85, 1.3)
-        pieces = _pedestal(size, size, height=height, power=2.0, rng=rng, palette=palette)
+        side = between(rng, 0.85, 1.3)
+        pieces = _pedestal(side, side, height=height, power=2.0, rng=rng, palette=palette)
     else:
         size = between(rng, 1.5, 2.0), between(rng, 0.85, 1.05)
         pieces = _pedestal(*size, height=height, power=2.6, rng=rng, palette=palette)

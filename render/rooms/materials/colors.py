@@ -9,17 +9,168 @@ from jaxtyping import Float, Float32, UInt8
 from scenelift.render.scene import Color
 
 # sRGB triples in hexadecimal: what paints, woods and cloths of furnished rooms look like.
-WOODS = ["c9a36b", "b98a54", "a87445", "8b5a33", "6f4427", "533320", "3b2619", "d9bd90", "e3cfa9", "cfae86", "bfa58a", "a08c76", "8f8378", "d8d0c3", "70462c", "9c5f38"]
-WALLS = ["f4f2ec", "f1eee6", "ece7dc", "f5f5f3", "e8e6e1", "e9e3d3", "e0d9c8", "dcdcda", "d4d6d6", "efe6d8", "f2ead9", "e6dfd6", "d9d2c5", "c9c6c0", "d8e0dd", "d3dce3", "dfe3d6", "e8d9cf", "e6d3c8", "cfd8cb", "b9c4c9", "a9b7ac", "c4a48f", "7f94a0", "8a9a86", "5c7480", "b5785f", "3f5566", "9b4f46", "d9b45f"]
-FABRICS = ["8c8a86", "a6a39d", "6f7074", "54575c", "3c3f45", "c9c2b5", "d8d1c4", "e6e0d5", "b8ab97", "9a8467", "7c6a55", "5e4b3c", "34506b", "4a6a82", "2b3a52", "3f6f70", "5d8a84", "6b7d58", "8a9a72", "c7973f", "d5ab55", "b5623f", "9c4a38", "7d2f33", "a85c6a", "d39c9c", "6c5a7d", "e9e7e2", "232428"]
-TILES = ["f1f0ec", "e9e7e1", "dedbd3", "cfcac0", "bdb6aa", "a9a39a", "8d8b88", "6d6e70", "4a4c50", "c7b89f", "b39c7e", "d8c7ae", "e8ddcb", "9fb3b5", "7fa0a6", "a7b99f", "b5654a", "3c5a6b", "2a2c30", "e6eef0"]
-STONES = ["e9e6e0", "dcd7ce", "c8c2b8", "a9a49c", "86837f", "5f5e5d", "3a3a3c", "d8cdbb", "b8a88f", "7c6f62", "eeeeec"]
+WOODS = [
+    "c9a36b",
+    "b98a54",
+    "a87445",
+    "8b5a33",
+    "6f4427",
+    "533320",
+    "3b2619",
+    "d9bd90",
+    "e3cfa9",
+    "cfae86",
+    "bfa58a",
+    "a08c76",
+    "8f8378",
+    "d8d0c3",
+    "70462c",
+    "9c5f38",
+]
+WALLS = [
+    "f4f2ec",
+    "f1eee6",
+    "ece7dc",
+    "f5f5f3",
+    "e8e6e1",
+    "e9e3d3",
+    "e0d9c8",
+    "dcdcda",
+    "d4d6d6",
+    "efe6d8",
+    "f2ead9",
+    "e6dfd6",
+    "d9d2c5",
+    "c9c6c0",
+    "d8e0dd",
+    "d3dce3",
+    "dfe3d6",
+    "e8d9cf",
+    "e6d3c8",
+    "cfd8cb",
+    "b9c4c9",
+    "a9b7ac",
+    "c4a48f",
+    "7f94a0",
+    "8a9a86",
+    "5c7480",
+    "b5785f",
+    "3f5566",
+    "9b4f46",
+    "d9b45f",
+]
+FABRICS = [
+    "8c8a86",
+    "a6a39d",
+    "6f7074",
+    "54575c",
+    "3c3f45",
+    "c9c2b5",
+    "d8d1c4",
+    "e6e0d5",
+    "b8ab97",
+    "9a8467",
+    "7c6a55",
+    "5e4b3c",
+    "34506b",
+    "4a6a82",
+    "2b3a52",
+    "3f6f70",
+    "5d8a84",
+    "6b7d58",
+    "8a9a72",
+    "c7973f",
+    "d5ab55",
+    "b5623f",
+    "9c4a38",
+    "7d2f33",
+    "a85c6a",
+    "d39c9c",
+    "6c5a7d",
+    "e9e7e2",
+    "232428",
+]
+TILES = [
+    "f1f0ec",
+    "e9e7e1",
+    "dedbd3",
+    "cfcac0",
+    "bdb6aa",
+    "a9a39a",
+    "8d8b88",
+    "6d6e70",
+    "4a4c50",
+    "c7b89f",
+    "b39c7e",
+    "d8c7ae",
+    "e8ddcb",
+    "9fb3b5",
+    "7fa0a6",
+    "a7b99f",
+    "b5654a",
+    "3c5a6b",
+    "2a2c30",
+    "e6eef0",
+]
+STONES = [
+    "e9e6e0",
+    "dcd7ce",
+    "c8c2b8",
+    "a9a49c",
+    "86837f",
+    "5f5e5d",
+    "3a3a3c",
+    "d8cdbb",
+    "b8a88f",
+    "7c6f62",
+    "eeeeec",
+]
 BRICKS = ["9c4f3a", "a85b43", "8a4433", "b56f52", "c78a6a", "7a3d30", "d9cfc4", "e6e2dc"]
-LEATHERS = ["2a2523", "4a3226", "6b442c", "8a5a38", "a87a52", "d8cdbb", "ece7dd", "7d2f2c", "33373d", "5f5c57"]
-PLASTICS = ["f2f2f0", "dcdcda", "2b2c2f", "55585c", "c93f37", "3a6ea5", "e0b43a", "4f9a5f", "e88a3c", "7fb8c9", "e9a9b8"]
+LEATHERS = [
+    "2a2523",
+    "4a3226",
+    "6b442c",
+    "8a5a38",
+    "a87a52",
+    "d8cdbb",
+    "ece7dd",
+    "7d2f2c",
+    "33373d",
+    "5f5c57",
+]
+PLASTICS = [
+    "f2f2f0",
+    "dcdcda",
+    "2b2c2f",
+    "55585c",
+    "c93f37",
+    "3a6ea5",
+    "e0b43a",
+    "4f9a5f",
+    "e88a3c",
+    "7fb8c9",
+    "e9a9b8",
+]
 PAPERS = ["f4f1e8", "efe8d8", "e6dcc6", "faf9f6"]
 FOLIAGES = ["3f6b35", "4f7f3f", "2f5a33", "6b8f4a", "57803a", "7a9a5c", "35603f"]
-BOLDS = ["b5312f", "d9772f", "e0b43a", "5a9a4a", "2f7a6b", "2f6f9f", "34508a", "6a4a8c", "a83f6f", "e8e4d8", "2a2c30", "8a5a38", "c9a36b", "7fa0b5", "d98a7a", "9fb58a"]
+BOLDS = [
+    "b5312f",
+    "d9772f",
+    "e0b43a",
+    "5a9a4a",
+    "2f7a6b",
+    "2f6f9f",
+    "34508a",
+    "6a4a8c",
+    "a83f6f",
+    "e8e4d8",
+    "2a2c30",
+    "8a5a38",
+    "c9a36b",
+    "7fa0b5",
+    "d98a7a",
+    "9fb58a",
+]
 
 
 def linear_from_srgb(srgb: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
@@ -90,7 +241,7 @@ def tinted(
     base = srgb_from_linear(np.array(color))
     table = base * (1 + contrast * levels) * (1 - warmth * levels * np.array([-0.5, 0.2, 1.0]) * -1)
     bytes_ = (table.clip(0, 1) * 255 + 0.5).astype(np.uint8)
-    return bytes_[((tone.clip(-1, 1) + 1) * 127.5).astype(np.uint8)]
+    return np.asarray(bytes_[((tone.clip(-1, 1) + 1) * 127.5).astype(np.uint8)])
 
 
 def blended(
@@ -102,7 +253,7 @@ def blended(
     """Mix two images: 0 shows `low`, 1 shows `high`."""
     weight = (mask.clip(0, 1) * 256).astype(np.int16)[..., None]
     mixed = low.astype(np.int16) + ((high.astype(np.int16) - low) * weight.astype(np.int32) >> 8)
-    return mixed.astype(np.uint8)
+    return np.asarray(mixed, np.uint8)
 
 
 def with_mean(image: UInt8[np.ndarray, "h w 3"], *, color: Color) -> UInt8[np.ndarray, "h w 3"]:

@@ -54,7 +54,7 @@ def noise(kind: Kind, *, size: int, rng: np.random.Generator) -> Tone:
         field = field[::-1]
     if flip & 2:
         field = field[:, ::-1]
-    return field
+    return np.asarray(field)
 
 
 @cache

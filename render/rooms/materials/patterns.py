@@ -1,6 +1,6 @@
 """Seamless tones of woods, stones and cloths; layouts of boards and tiles; motifs of wallpapers and rugs."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float32, Int
@@ -8,7 +8,8 @@ from jaxtyping import Float32, Int
 from scenelift.render.rooms.materials.noise import Tone, grid, noise
 
 
-class Cells(NamedTuple):
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Cells:
     """A surface divided into boards, tiles or bricks."""
 
     index: Int[np.ndarray, "h w"]
@@ -49,7 +50,7 @@ def boards(*, size: int, rows: int, per_row: int, rng: np.random.Generator, gap:
     number = along.astype(np.int32) % per_row
     joint = _joint(across, size / rows, gap=gap)
     joint = np.maximum(joint, _joint(along, size / per_row, gap=gap))
-    return Cells(row * per_row + number, joint, np.zeros_like(row))
+    return Cells(index=row * per_row + number, joint=joint, turned=np.zeros_like(row))
 
 
 def herringbone(*, size: int, ratio: int, repeats: int, gap: float) -> Cells:
@@ -69,7 +70,7 @@ def herringbone(*, size: int, ratio: int, repeats: int, gap: float) -> Cells:
         _joint(along.astype(np.float32), size / count * ratio, gap=gap),
     )
     index = (start_i % count) + (start_j % count) * count
-    return Cells(index.astype(np.int32), joint, lies.astype(np.int32))
+    return Cells(index=index.astype(np.int32), joint=joint, turned=lies.astype(np.int32))
 
 
 def tiles(*, size: int, rows: int, columns: int, stagger: float, gap: float) -> Cells:
@@ -80,20 +81,21 @@ def tiles(*, size: int, rows: int, columns: int, stagger: float, gap: float) -> 
     right = x * columns + (row % 2) * np.float32(stagger)
     column = right.astype(np.int32) % columns
     joint = np.maximum(_joint(down, size / rows, gap=gap), _joint(right, size / columns, gap=gap))
-    return Cells(row * columns + column, joint, ((row + column) % 2).astype(np.int32))
+    turned = ((row + column) % 2).astype(np.int32)
+    return Cells(index=row * columns + column, joint=joint, turned=turned)
 
 
 def _joint(position: Float32[np.ndarray, "h w"], pixels: float, *, gap: float) -> Tone:
     """Return how much of a joint of `gap` pixels lies at a position counted in cells of `pixels` each."""
     inside = position - np.floor(position)
     away = np.minimum(inside, 1 - inside) * np.float32(pixels)
-    return (np.float32(gap / 2 + 0.5) - away).clip(0, 1).astype(np.float32)
+    return np.asarray((np.float32(gap / 2 + 0.5) - away).clip(0, 1), np.float32)
 
 
 def per_cell(cells: Cells, *, rng: np.random.Generator, spread: float) -> Tone:
     """Return a tone that is constant in each cell and normally distributed over the cells."""
     values = rng.normal(0.0, spread, int(cells.index.max()) + 1).astype(np.float32)
-    return values[cells.index]
+    return np.asarray(values[cells.index])
 
 
 def cut_from(field: Tone, *, cells: Cells, rng: np.random.Generator) -> Tone:
@@ -104,7 +106,7 @@ def cut_from(field: Tone, *, cells: Cells, rng: np.random.Generator) -> Tone:
     rows, columns = np.indices((size, size), dtype=np.int32, sparse=True)
     i = np.where(cells.turned == 1, columns, rows) + moves[0][cells.index]
     j = np.where(cells.turned == 1, rows, columns) + moves[1][cells.index]
-    return field.ravel()[(i % size) * size + j % size]
+    return np.asarray(field.ravel()[(i % size) * size + j % size])
 
 
 def veins(*, size: int, rng: np.random.Generator) -> Tone:
@@ -114,7 +116,7 @@ def veins(*, size: int, rng: np.random.Generator) -> Tone:
     along, across = rng.integers(1, 3, 2).tolist()
     phase = along * x + across * y + np.float32(0.32) * cloud
     vein = 1 - np.abs(np.sin(np.float32(np.pi) * phase))
-    return vein**10
+    return np.asarray(vein**10)
 
 
 def cloth(*, size: int, rng: np.random.Generator, thread_px: int = 4) -> Tone:
@@ -152,7 +154,7 @@ def motif(name: str, *, size: int, rng: np.random.Generator) -> Float32[np.ndarr
         wide = np.cos(two_pi * count * x) > rng.uniform(-0.2, 0.4)
         high = np.cos(two_pi * count * y) > rng.uniform(-0.2, 0.4)
         thin = (np.cos(two_pi * count * x) < -0.95) | (np.cos(two_pi * count * y) < -0.95)
-        return np.maximum((0.5 * wide + 0.5 * high), 0.8 * thin).astype(np.float32)
+        return np.asarray(np.maximum(0.5 * wide + 0.5 * high, 0.8 * thin), np.float32)
     if name == "zigzag":
         fold = np.abs(x * count - np.floor(x * count) - np.float32(0.5))
         return _soft(np.sin(two_pi * 2 * count * (y + fold / (2 * count))), 0.15)
@@ -173,7 +175,8 @@ def motif(name: str, *, size: int, rng: np.random.Generator) -> Float32[np.ndarr
     if name == "flowers":
         petals = int(rng.integers(4, 7))
         edge = np.float32(0.24) + np.float32(0.1) * np.cos(petals * angle + odd)
-        return _soft(edge - radius, 0.02 * count) - _soft(np.float32(0.07) - radius, 0.02 * count)
+        core = _soft(np.float32(0.07) - radius, 0.02 * count)
+        return np.asarray(_soft(edge - radius, 0.02 * count) - core)
     if name == "leaves":
         tilt = np.where(odd > 0, np.float32(0.7), np.float32(-0.7))
         a = u * np.cos(tilt) + v * np.sin(tilt)
@@ -210,9 +213,10 @@ def _damask(*, count: int, size: int) -> Float32[np.ndarray, "h w"]:
     )
     hole = np.abs(radius - body * np.float32(0.62)) < 0.025
     core = _soft(body - radius, 0.05)
-    return np.where(hole, np.float32(0), core * (1 - np.float32(0.15) * odd))
+    return np.asarray(np.where(hole, np.float32(0), core * (1 - np.float32(0.15) * odd)))
 
 
 def _soft(signed: np.ndarray, width: float) -> Float32[np.ndarray, "h w"]:
     """Turn a signed distance into a mask with a soft edge."""
-    return (signed.astype(np.float32) / np.float32(max(width, 1e-3)) + np.float32(0.5)).clip(0, 1)
+    scaled = signed.astype(np.float32) / np.float32(max(width, 1e-3))
+    return np.asarray((scaled + np.float32(0.5)).clip(0, 1))

@@ -1,0 +1,34 @@
+"""Where the layout gets its objects from."""
+
+from typing import Protocol
+
+import numpy as np
+
+from scenelift.render.furniture.builders import KINDS, Palette, build
+from scenelift.render.scene import Furniture
+
+
+class FurnitureSource(Protocol):
+    """Something that offers objects by kind."""
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        """What it can make."""
+        ...
+
+    def make(self, kind: str, *, rng: np.random.Generator, palette: Palette) -> Furniture:
+        """Make or load one object; the result depends on the arguments alone."""
+        ...
+
+
+class ParametricSource:
+    """Objects from the parametric builders."""
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        """What the builders make."""
+        return frozenset(KINDS)
+
+    def make(self, kind: str, *, rng: np.random.Generator, palette: Palette) -> Furniture:
+        """Build one object in the colours of the room's palette."""
+        return build(kind, rng=rng, palette=palette)
