@@ -4,6 +4,7 @@ Written as one shard a scene, each finished by an atomic rename, then merged by 
 The modules `store_*` hold the parts; this one is their face.
 """
 
+from scenelift.datasets.store_describe import ChannelStorage, describe_channels
 from scenelift.datasets.store_merge import merge_shards
 from scenelift.datasets.store_read import Reader, shard_is_complete
 from scenelift.datasets.store_schema import (
@@ -26,12 +27,14 @@ __all__ = [
     "SCHEMA_VERSION",
     "SPLITS",
     "Channel",
+    "ChannelStorage",
     "Header",
     "Instance",
     "Reader",
     "Row",
     "SceneRecord",
     "StoreError",
+    "describe_channels",
     "hash_content",
     "merge_shards",
     "remove_leftovers",

@@ -141,6 +141,18 @@ class Reader:
             np.concatenate([part[1].reshape(-1, 4, 4) for part in parts]),
         )
 
+    def texts(self, name: str) -> list[str]:
+        """Read a text column of a table of all files, such as `scenes/name` or `instances/category`.
+
+        Raises:
+            StoreError: if there is none.
+        """
+        parts: list[str] = []
+        for number, path in enumerate(self._paths):
+            with translating(path):
+                parts += [str(text) for text in self._file(number)[name].asstr()[...]]
+        return parts
+
     def scene(self, index: int) -> SceneRecord:
         """Read what the files say of a scene; `index` counts through all files.
 

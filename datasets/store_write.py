@@ -173,13 +173,19 @@ def _write_columns(file: Any, *, rows: Sequence[Row], scene: SceneRecord, path: 
     camera.create_dataset("T_world_camera", data=poses).attrs["meaning"] = (
         "maps camera points (x right, y up, looking along -z) to world points (y up), in metres"
     )
-    columns: dict[str, Any] = {
+    own: dict[str, Any] = {
         "scene": np.zeros(len(rows), np.int32),
         "edge_pixels": np.array([int((row.edge & 1).sum()) for row in rows], np.int32),
         "valid_pixels": np.array([int((row.z_depth_m > 0).sum()) for row in rows], np.int32),
         "num_instances": np.array([_count_ids(row) for row in rows], np.int32),
-        **_further_columns(rows, path=path),
     }
+    further = _further_columns(rows, path=path)
+    for name in sorted(VIEW_ATTRIBUTES.keys() & further.keys()):
+        if name not in own or not np.array_equal(own[name], further[name]):
+            raise StoreError(
+                f"{path}: the store makes the column {name} itself, and finds other values than given"
+            )
+    columns = {**further, **own}
     view = file.create_group("view")
     for name, column in columns.items():
         view.create_dataset(name, data=column)
@@ -197,9 +203,6 @@ def _further_columns(rows: Sequence[Row], *, path: Path) -> dict[str, Any]:
     if not rows:
         return {}
     names = list(rows[0].view)
-    taken = sorted(VIEW_ATTRIBUTES.keys() & set(names))
-    if taken:
-        raise StoreError(f"{path}: the store makes the columns {', '.join(taken)} itself")
     for index, row in enumerate(rows):
         if set(row.view) != set(names):
             raise StoreError(

@@ -153,10 +153,7 @@ def make_header(content: Content, sources: Sequence[SceneSource] | None) -> Head
         content=described,
         content_hash=hash_content(described),
         seed=content.seed,
-        versions={
-            "scenelift": version("scenelift"),
-            **{name: version(name) for name in _LIBRARIES},
-        },
+        versions={name: version(name) for name in _LIBRARIES},
         edge_thresholds=asdict(content.photo.edges),
         instruction_set=f"{platform.machine()} {llvmlite.binding.get_host_cpu_name()}",
     )
@@ -237,8 +234,13 @@ class _Ledger:
     """Why a scene cannot be used, by its place in the cycle."""
     frames: int = 0
     """In `prefix`."""
-    dry: bool = False
-    """A whole cycle gave no frame."""
+    barren: int = 0
+    """Tasks at the end of `prefix` that gave no frame."""
+
+    @property
+    def dry(self) -> bool:
+        """Whether a whole cycle gave no frame."""
+        return self.barren >= self.cycle
 
     @property
     def frames_ahead(self) -> int:
@@ -261,8 +263,7 @@ class _Ledger:
             following = self.waiting.pop(len(self.prefix))
             self.prefix.append(following)
             self.frames += following.num_frames
-        last = self.prefix[-self.cycle :]
-        self.dry = len(last) == self.cycle and not any(outcome.num_frames for outcome in last)
+            self.barren = 0 if following.num_frames else self.barren + 1
 
     def progress(self, wanted: int) -> Progress:
         return Progress(
@@ -310,7 +311,11 @@ def _own_shards(shards: Path, *, execution: Execution, header: Header) -> Iterat
     if out.is_dir():
         raise JobError(f"{out} is a folder; name a file to write")
     if out.exists() and not execution.overwrite:
-        raise JobError(f"{out} exists already; overwrite it, or name another file")
+        raise JobError(
+            f"{out} exists already"
+            + (" and is of another configuration" if execution.resume else "")
+            + "; overwrite it, or name another file"
+        )
     manifest = shards / "run.json"
     if shards.exists() and not (execution.resume or execution.overwrite):
         raise JobError(

@@ -3,14 +3,16 @@
 import hashlib
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import cv2
 import numpy as np
-from scenelift.render.furniture.source import FurnitureSource
+from scenelift.render.furniture.sweethome3d import SweetHome3DSource
 from scenelift.render.lighting import with_default_lights
+from scenelift.render.rooms.furnish import furnish
 
 from scenelift.datasets.store import Header, Instance, Row, SceneRecord, write_shard
 from scenelift.render.config import Content
@@ -18,7 +20,8 @@ from scenelift.render.engines import Engine, prepare
 from scenelift.render.formats import SceneSource, read_scene
 from scenelift.render.gates import count_edge_pixels, count_objects
 from scenelift.render.photograph import Photo, photograph
-from scenelift.render.rooms import furnish, make_room
+from scenelift.render.rooms.room import make_room
+from scenelift.render.rooms.source import FurnitureSource
 from scenelift.render.scene import Node, Scene, SceneError
 from scenelift.render.standpoints import Standpoints, find_standpoints
 
@@ -141,6 +144,7 @@ class _Stage:
     scene: Scene
     engine: Engine
     places: Standpoints
+    cleanup: ExitStack
 
 
 _stage: list[_Stage] = []
@@ -154,20 +158,19 @@ def _stage_of(job: Job, source: SceneSource | int) -> _Stage:
         return _stage[0]
     close_stage()
     scene = load_scene(job.content, source)
-    engine = prepare(scene, engine=job.content.engine)
-    try:
+    with ExitStack() as cleanup:
+        engine = cleanup.enter_context(prepare(scene, engine=job.content.engine))
         places = find_standpoints(scene, engine)
-    except SceneError:
-        engine.__exit__(None, None, None)
-        raise
-    _stage.append(_Stage(key=key, scene=scene, engine=engine, places=places))
+        _stage.append(
+            _Stage(key=key, scene=scene, engine=engine, places=places, cleanup=cleanup.pop_all())
+        )
     return _stage[0]
 
 
 def close_stage() -> None:
     """Free the last scene of this process."""
     while _stage:
-        _stage.pop().engine.__exit__(None, None, None)
+        _stage.pop().cleanup.close()
 
 
 def _furniture_source(paths: tuple[Path, ...]) -> FurnitureSource | None:
@@ -175,7 +178,7 @@ def _furniture_source(paths: tuple[Path, ...]) -> FurnitureSource | None:
         return None
     if paths not in _furniture:
         _furniture.clear()
-        _furniture[paths] = FurnitureSource(paths)
+        _furniture[paths] = SweetHome3DSource(paths)
     return _furniture[paths]
 
 

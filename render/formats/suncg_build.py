@@ -228,7 +228,9 @@ def _add_level(
                 draft.add_shell(shells[index])
             case GroundNode():
                 mesh = draft.library.room_part(f"room/{house.id}/{node.model}f")
-                if mesh is not None:
+                if mesh is None:
+                    draft.library.faults.append(("models are missing", f"{node.model}f"))
+                else:
                     draft.add_shell(_Shell(((node.id, "ground", mesh),), None))
             case ObjectNode():
                 _add_object(draft, node, room=room_of.get(index))
@@ -252,6 +254,8 @@ def _room_parts(
         mesh = library.room_part(f"room/{house.id}/{node.model}{letter}")
         if mesh is not None:
             parts.append((f"{node.id} {part}", part, mesh))
+    if not parts and len(node.hidden) < len(PARTS):
+        library.faults.append(("rooms have no meshes", node.id))
     return tuple(parts)
 
 

@@ -1,7 +1,7 @@
 """Typed access to the members of JSON objects that others wrote: each fault names its place."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from jaxtyping import Float
@@ -89,7 +89,9 @@ def number(parent: JsonObject, key: str, *, where: str, default: float | None = 
         if default is None:
             raise SceneError(f"{where}: key '{key}' is missing")
         return default
-    return float(numbers([value], 1, where=f"{where}: '{key}'")[0])
+    if not _is_finite(value):
+        raise SceneError(f"{where}: '{key}' must be a number, but is {describe(value)}")
+    return float(value)
 
 
 def numbers(value: object, count: int, *, where: str) -> Float[np.ndarray, " n"]:
@@ -101,11 +103,14 @@ def numbers(value: object, count: int, *, where: str) -> Float[np.ndarray, " n"]
     if not isinstance(value, list) or len(value) != count:
         raise SceneError(f"{where}: must be a list of {count} numbers, but is {describe(value)}")
     for entry in value:
-        if isinstance(entry, bool) or not isinstance(entry, int | float):
-            raise SceneError(f"{where}: has {describe(entry)} among its numbers")
-        if not abs(entry) < 1e12:  # also catches NaN; beyond it no scene has a place
+        if not _is_finite(entry):
             raise SceneError(f"{where}: has {describe(entry)} among its numbers")
     return np.array(value, dtype=np.float64)
+
+
+def _is_finite(value: object) -> TypeGuard[float]:
+    """Whether a value is a number that a place in a scene can have; NaN fails the comparison."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e12
 
 
 _FLAGS = {"0": False, "1": True, "false": False, "true": True, "": False, "no": False, "yes": True}

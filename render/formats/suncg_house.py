@@ -227,7 +227,7 @@ def _node(value: JsonObject, *, where: str, faults: list[tuple[str, str]]) -> Ho
                 model=fields.text(value, "modelId", where=where),
                 T_house_object=T_house_object,
                 overrides=parse_overrides(value, where=where, faults=faults),
-                state=int(fields.number(value, "state", where=where, default=0)),
+                state=int(fields.number(value, "state", where=where, default=0.0)),
             )
         case "box":
             return _box(value, node_id, where=where, faults=faults)

@@ -130,6 +130,50 @@ def place_light(
     )
 
 
+def light_entry(
+    light: Light, *, model: str, T_world_object: Float[np.ndarray, "4 4"]
+) -> dict[str, object]:
+    """Return the entry of a light in `suncgModelLights.json`: the inverse of reading and `place_light`.
+
+    Args:
+        light: A point, spot or line.
+        model: Id of the model that it belongs to.
+        T_world_object: Where that model stands.
+    """
+    T_object_world = np.linalg.inv(T_world_object)
+
+    def to_model(point: tuple[float, float, float]) -> list[float]:
+        moved = T_object_world[:3, :3] @ np.array(point) + T_object_world[:3, 3]
+        return [float(x) for x in moved]
+
+    solid_angle = 4 * math.pi
+    if light.kind == "spot":
+        solid_angle = 2 * math.pi * (1 - math.cos(light.cone_rad))
+    if light.kind == "line":
+        solid_angle *= float(np.linalg.norm(np.subtract(light.end_world, light.position_world)))
+    brightest = max(light.intensity)
+    relative = [value / brightest if brightest > 0 else 1.0 for value in light.intensity]
+    entry: dict[str, object] = {
+        "type": {"point": "PointLight", "spot": "SpotLight", "line": "LineLight"}.get(
+            light.kind, ""
+        ),
+        "modelId": model,
+        "name": light.name,
+        "power": brightest * solid_angle,
+        "color": "#" + "".join(f"{round(255 * _display(value)):02x}" for value in relative),
+        "position": to_model(light.position_world),
+        "attenuation": [0, 0, 1],
+    }
+    if light.kind == "spot":
+        direction = T_object_world[:3, :3] @ np.array(light.direction_world)
+        entry["direction"] = (direction / np.linalg.norm(direction)).tolist()
+        entry["dropoffRate"] = 0
+        entry["cutoffAngle"] = light.cone_rad
+    if light.kind == "line":
+        entry["position2"] = to_model(light.end_world)
+    return entry
+
+
 def lamp_light(node: Node, *, ceiling_y_m: float | None) -> Light:
     """Give a lamp about which nothing is known a point light just outside of it, where no shade can swallow it.
 
@@ -171,6 +215,10 @@ def linear_color(color: Color) -> Color:
         value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in color
     )
     return red, green, blue
+
+
+def _display(linear: float) -> float:
+    return 12.92 * linear if linear <= 0.0031308 else 1.055 * linear ** (1 / 2.4) - 0.055
 
 
 def _glowing(words: list[str]) -> GlowingMaterials | None:

@@ -80,7 +80,11 @@ class ModelLibrary:
         return self._meshes[key]
 
     def room_part(self, reference: str) -> Mesh | None:
-        """Return the mesh of a room part below the root, without its suffix; None if there is none."""
+        """Return the mesh of a room part below the root, without its suffix; None if there is none, which is common."""
+        try:
+            self.root.resolve(self.root.root, f"{reference}.obj")
+        except MissingFileError:
+            return None
         parsed = self._load(f"{reference}.obj")
         return parsed.mesh if parsed else None
 

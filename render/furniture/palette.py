@@ -55,7 +55,9 @@ class Palette:
     soil: Finish
     pot: Finish
     glow: Finish
-    """A lamp's shade or panel."""
+    """A lamp's panel, dish or globe."""
+    shade: Finish
+    """A cloth or paper shade, lit from within."""
     bulb: Finish
     """A small bright source."""
     spines: Finish
@@ -66,6 +68,10 @@ class Palette:
     """Pictures; texture coordinates in [0, 1]."""
     bolds: tuple[Finish, ...]
     """Plain colours for small things."""
+    handle_style: int
+    """Of the kitchen: 0 bars, 1 knobs, 2 strips, 3 none."""
+    framed: bool
+    """Whether the kitchen's fronts have frames."""
 
 
 def solid(color: Color, *, roughness: float = 0.5, metallic: float = 0.0) -> Finish:
@@ -144,7 +150,8 @@ def make_palette(rng: np.random.Generator) -> Palette:
         foliage=one("foliage"),
         soil=one("soil"),
         pot=solid(sample_color(colors.TILES, rng=rng), roughness=float(rng.uniform(0.2, 0.9))),
-        glow=glowing(warm, radiance=float(rng.uniform(6, 16))),
+        glow=glowing(warm, radiance=float(rng.uniform(8, 20))),
+        shade=glowing(warm, radiance=float(rng.uniform(2.5, 7))),
         bulb=glowing(warm, radiance=float(rng.uniform(30, 70))),
         spines=pictures.spines(rng),
         displays=tuple(pictures.display(rng) for _ in range(2)),
@@ -153,4 +160,6 @@ def make_palette(rng: np.random.Generator) -> Palette:
             solid(sample_color(colors.BOLDS, rng=rng), roughness=float(rng.uniform(0.15, 0.7)))
             for _ in range(6)
         ),
+        handle_style=int(rng.integers(4)),
+        framed=bool(rng.random() < 0.35),
     )

@@ -245,6 +245,24 @@ def box(
     return boxes(np.array([size], float), np.array([at], float), bevel=bevel, uv_rects=rects)
 
 
+def hexahedron(bottom: Sequence[Vec3], top: Sequence[Vec3]) -> Shape:
+    """Make a solid with flat sides from four lower and four upper corners in the same order.
+
+    Args:
+        bottom: Corners in metres, the rectangle's back left, back right, front right, front left.
+        top: The corners above them.
+    """
+    vertices = np.array([*bottom, *top], float)
+    quads = [(0, 1, 2, 3), (4, 7, 6, 5), (0, 4, 5, 1), (1, 5, 6, 2), (2, 6, 7, 3), (3, 7, 4, 0)]
+    faces = np.array([t for a, b, c, d in quads for t in ((a, b, c), (a, c, d))])
+    normals = flat_normals(vertices, faces)
+    axis = np.abs(normals[:, 0]).argmax(axis=1)
+    uvs = _box_uvs(
+        vertices[faces][None], sizes=np.ptp(vertices, axis=0)[None], axes=axis, uv_rects=None
+    )[0]
+    return Shape(vertices=vertices, faces=faces, uvs=uvs, normals=normals)
+
+
 @cache
 def _grid_faces(rows: int, columns: int, wrap: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the triangles of a grid, and the row and column (not wrapped) of each corner's cell position."""

@@ -11,9 +11,9 @@ from scenelift.render.rooms.footprints import rectangle
 from scenelift.render.rooms.lights import shining
 from scenelift.render.rooms.groups import Group, Part
 from scenelift.render.rooms.outline import WallLine
-from scenelift.render.rooms.place import Layout, Pose, Zone
+from scenelift.render.rooms.place import Layout, Placed, Pose, Zone
 from scenelift.render.rooms.source import FurnitureSource
-from scenelift.render.scene import Furniture, Mesh
+from scenelift.render.scene import Furniture
 
 TRIES = 36
 """Poses tried for a group's main object."""
@@ -28,15 +28,19 @@ class Decor:
     palette: Palette
     rng: np.random.Generator
     lamps_on: bool = True
+    sills: tuple[Placed, ...] = ()
+    """Windows whose sills may carry things."""
 
     def choose(self, kinds: tuple[str, ...]) -> str | None:
         """Draw one of the kinds that the source offers."""
         offered = [kind for kind in kinds if kind in self.source.kinds]
         return offered[int(self.rng.integers(len(offered)))] if offered else None
 
-    def make(self, kind: str) -> Furniture:
-        """Get an object of a kind; a lamp burns or not."""
+    def make(self, kind: str) -> Furniture | None:
+        """Get an object of a kind, or None if the source fails to; a lamp burns or not."""
         thing = self.source.make(kind, rng=self.rng, palette=self.palette)
+        if thing is None:
+            return None
         burns = self.lamps_on and self.rng.random() < 0.8
         return thing if burns else shining(thing, factor=0.0)
 
@@ -65,10 +69,22 @@ def place_group(decor: Decor, group: Group, *, number: int, facing: Pose | None)
     Returns:
         The main object's pose, or None if it found no place.
     """
-    kind = decor.choose(group.main)
-    if kind is None:
-        return None
-    main = decor.make(kind)
+    for _ in range(group.models):
+        kind = decor.choose(group.main)
+        if kind is None:
+            return None
+        main = decor.make(kind)
+        if main is None:
+            continue
+        pose = _place_main(decor, group, main, number=number, facing=facing)
+        if pose is not None:
+            return pose
+    return None
+
+
+def _place_main(
+    decor: Decor, group: Group, main: Furniture, *, number: int, facing: Pose | None
+) -> Pose | None:
     before = len(decor.layout.placed)
     for pose in _candidates(decor, group, main, facing=facing):
         if group.anchor == "hung":
@@ -123,28 +139,27 @@ def _try_put(
 
 
 def _zones(group: Group, main: Furniture, pose: Pose, *, number: int) -> list[Zone]:
-    width, _, depth = (float(s) for s in main.size_m)
+    width = float(main.size_m[0])
     zones = []
     if group.front_m > 0:
-        middle = pose.ahead(0.0, depth / 2 + group.front_m / 2)
         zones.append(
-            _zone(middle, width=0.8 * width, depth=group.front_m, number=number)
+            zone_before(main, pose, width_m=0.8 * width, depth_m=group.front_m, number=number)
         )
     return zones
 
 
-def _zone(pose: Pose, *, width: float, depth: float, number: int) -> Zone:
+def zone_before(
+    thing: Furniture, pose: Pose, *, width_m: float, depth_m: float, number: int
+) -> Zone:
+    """Return the zone before a thing where a person stands to use it."""
+    middle = pose.ahead(0.0, float(thing.size_m[2]) / 2 + depth_m / 2)
     corners = rectangle(
-        centre_xz=(pose.x_m, pose.z_m), width_m=width, depth_m=depth, yaw_rad=pose.yaw_rad
+        centre_xz=(middle.x_m, middle.z_m), width_m=width_m, depth_m=depth_m, yaw_rad=pose.yaw_rad
     )
-    return Zone(
-        corners_xz=corners, low_y_m=0.06, high_y_m=1.8, group=number, for_rugs=False
-    )
+    return Zone(corners_xz=corners, low_y_m=0.06, high_y_m=1.8, group=number, for_rugs=False)
 
 
-def _candidates(
-    decor: Decor, group: Group, main: Furniture, *, facing: Pose | None
-) -> list[Pose]:
+def _candidates(decor: Decor, group: Group, main: Furniture, *, facing: Pose | None) -> list[Pose]:
     layout, rng = decor.layout, decor.rng
     size = main.size_m
     width, depth = float(size[0]), float(size[2])
@@ -173,7 +188,8 @@ def _candidates(
     return poses
 
 
-def _wall_pose(wall: WallLine, along_m: float, out_m: float, *, y_m: float = REST_GAP_M) -> Pose:
+def wall_pose(wall: WallLine, along_m: float, out_m: float, *, y_m: float = REST_GAP_M) -> Pose:
+    """Return the pose of a thing whose centre is at a place along a wall and off it, its back to the wall."""
     spot = wall.start_xz + along_m * wall.along_xz + out_m * wall.inward_xz
     return Pose(x_m=float(spot[0]), z_m=float(spot[1]), yaw_rad=wall.yaw_rad, y_m=y_m)
 
@@ -199,7 +215,7 @@ def _along_walls(decor: Decor, group: Group, *, width: float, depth: float) -> l
         else:
             along = float(rng.uniform(low, high))
         out = depth / 2 + layout.wall_gap_m + float(rng.uniform(0.0, group.off_wall_m))
-        poses.append(_wall_pose(wall, along, out))
+        poses.append(wall_pose(wall, along, out))
     return poses
 
 
@@ -218,7 +234,7 @@ def _on_walls(decor: Decor, group: Group, main: Furniture) -> list[Pose]:
             along = wall.length_m / 2
         middle = float(rng.uniform(*group.height_m))
         poses.append(
-            _wall_pose(wall, along, depth / 2 + REST_GAP_M, y_m=max(0.3, middle - height / 2))
+            wall_pose(wall, along, depth / 2 + REST_GAP_M, y_m=max(0.3, middle - height / 2))
         )
     return poses
 
@@ -244,19 +260,17 @@ def _facing(decor: Decor, facing: Pose, *, depth: float) -> list[Pose]:
     return poses
 
 
-def _rug_below(
-    decor: Decor, group: Group, main: Furniture, pose: Pose, *, number: int
-) -> bool:
+def _rug_below(decor: Decor, group: Group, main: Furniture, pose: Pose, *, number: int) -> bool:
     """Lay a rug that carries a table with all its chairs, before they come."""
     around = any(part.at == "around" for part in group.parts)
     for part in group.parts:
         if part.at != "rug" or not around or decor.rng.random() >= part.chance:
             continue
-        kind = decor.choose(part.kinds)
-        if kind is None:
+        rug = _drawn(decor, part)
+        if rug is None:
             continue
         width, _, depth = (float(s) for s in main.size_m)
-        rug = resized(decor.make(kind), width_m=width + 1.5, depth_m=depth + 1.5)
+        rug = resized(rug, width_m=width + 1.5, depth_m=depth + 1.5)
         return _try_put(decor, rug, pose, number=number)
     return False
 
@@ -336,9 +350,7 @@ def _place_tucked(decor: Decor, part: Part, standing: _Standing) -> bool:
         turn = math.pi + float(decor.rng.uniform(-part.turn_rad, part.turn_rad))
         aside = float(decor.rng.uniform(-0.12, 0.12)) * float(standing.main.size_m[0])
         pose = standing.pose.ahead(aside, edge + gap, turn_rad=turn)
-        if _try_put(
-            decor, thing, pose, number=standing.number, share_boxes=True
-        ):
+        if _try_put(decor, thing, pose, number=standing.number, share_boxes=True):
             return True
     return False
 
@@ -366,9 +378,7 @@ def _place_around(decor: Decor, part: Part, standing: _Standing) -> bool:
                 turn_rad=turn
                 + float(rng.uniform(-part.turn_rad, part.turn_rad)) * (3.0 if loose else 1.0),
             )
-            if _try_put(
-                decor, thing, pose, number=standing.number, share_boxes=True, margin_m=0.0
-            ):
+            if _try_put(decor, thing, pose, number=standing.number, share_boxes=True, margin_m=0.0):
                 done += 1
                 break
     return done >= min(2, wanted)
@@ -381,9 +391,7 @@ def _seats(table: Furniture, *, chair_m: float) -> list[tuple[float, float, floa
     if "round" in table.kind:
         count = max(2, int(math.pi * (width + 0.2) / (step + 0.12)))
         angles = [2 * math.pi * k / count for k in range(count)]
-        return [
-            (math.sin(a) * width / 2, math.cos(a) * depth / 2, a + math.pi) for a in angles
-        ]
+        return [(math.sin(a) * width / 2, math.cos(a) * depth / 2, a + math.pi) for a in angles]
     seats = []
     for along, across, turns in (
         (width, depth, (math.pi, 0.0)),
@@ -420,9 +428,7 @@ def _place_angled(decor: Decor, part: Part, standing: _Standing) -> bool:
                 ]
             )
             look = target - spot
-            turn = math.atan2(look[0], look[1]) + float(
-                rng.uniform(-part.turn_rad, part.turn_rad)
-            )
+            turn = math.atan2(look[0], look[1]) + float(rng.uniform(-part.turn_rad, part.turn_rad))
             pose = standing.pose.ahead(float(spot[0]), float(spot[1]), turn_rad=turn)
             if _try_put(decor, thing, pose, number=standing.number):
                 done += 1
@@ -486,9 +492,7 @@ def _place_above(decor: Decor, part: Part, standing: _Standing) -> bool:
         another = thing if k == 0 else (_drawn(decor, part) or thing)
         if abs(float(another.size_m[0]) - width) > 0.1:
             another = thing
-        pose = _wall_pose(
-            wall, along + offset, float(another.size_m[2]) / 2 + REST_GAP_M, y_m=low
-        )
+        pose = wall_pose(wall, along + offset, float(another.size_m[2]) / 2 + REST_GAP_M, y_m=low)
         done += _try_put(decor, another, pose, number=standing.number, hung=True)
     del depth
     return done > 0
@@ -513,18 +517,7 @@ def resized(furniture: Furniture, *, width_m: float, depth_m: float) -> Furnitur
     size = furniture.size_m
     mesh = furniture.mesh
     scale = np.array([width_m / size[0], 1.0, depth_m / size[2]])
-    return replace(
-        furniture,
-        mesh=Mesh(
-            vertices=mesh.vertices * scale,
-            faces=mesh.faces,
-            materials=mesh.materials,
-            face_materials=mesh.face_materials,
-            corner_uvs=mesh.corner_uvs,
-            corner_normals=mesh.corner_normals,
-            vertex_colors=mesh.vertex_colors,
-        ),
-    )
+    return replace(furniture, mesh=replace(mesh, vertices=mesh.vertices * scale))
 
 
 _PLACERS = {

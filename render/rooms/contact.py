@@ -58,10 +58,16 @@ def gap_m(
     *,
     direction: tuple[float, float, float],
     reach_m: float,
+    behind_m: float = 0.0,
 ) -> float:
     """Return the least distance at which a ray from one of the points along a unit direction meets a triangle.
 
-    Rays start `reach_m` behind their point, so that a surface just behind counts as a negative distance.
+    Args:
+        points: Where rays start.
+        triangles: What they may meet.
+        direction: Unit vector.
+        reach_m: Length of the rays.
+        behind_m: How far behind their points rays start; a surface there counts as a negative distance.
 
     Returns:
         Metres; inf if nothing is met within `reach_m`.
@@ -71,12 +77,12 @@ def gap_m(
     0.5
     """
     way = np.array(direction)
-    start = np.ascontiguousarray(points - reach_m * way, dtype=np.float64)
-    ends = np.concatenate([start, start + 2 * reach_m * way])
+    start = np.ascontiguousarray(points - behind_m * way, dtype=np.float64)
+    ends = np.concatenate([start, points + reach_m * way])
     near = _within(triangles, ends.min(axis=0) - 1e-9, ends.max(axis=0) + 1e-9)
     if not len(near):
         return float("inf")
-    return float(_least_hit(start, way, near, 2 * reach_m)) - reach_m
+    return float(_least_hit(start, way, near, behind_m + reach_m)) - behind_m
 
 
 def _lower(triangles: Triangles) -> Float64[np.ndarray, "3"]:
@@ -146,9 +152,7 @@ def _edges_cross(edges, t, nx, ny, nz, offset, tolerance):
             n = (m + 1) % 3
             ex, ey, ez = t[n, 0] - t[m, 0], t[n, 1] - t[m, 1], t[n, 2] - t[m, 2]
             qx, qy, qz = px - t[m, 0], py - t[m, 1], pz - t[m, 2]
-            side = (
-                (ey * qz - ez * qy) * nx + (ez * qx - ex * qz) * ny + (ex * qy - ey * qx) * nz
-            )
+            side = (ey * qz - ez * qy) * nx + (ez * qx - ex * qz) * ny + (ex * qy - ey * qx) * nz
             if side < 0.0:
                 positive = False
             if side > 0.0:

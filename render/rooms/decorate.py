@@ -28,19 +28,21 @@ def sample_surfaces(plan: RoomPlan, *, palette: Palette, rng: np.random.Generato
     wall = make_finish("paint" if wet else _pick(_WALLS, rng=rng), rng=rng)
     walls = [wall] * len(plan.walls)
     if not wet and rng.random() < 0.3:
-        special = make_finish(_pick({"paint": 0.4, "wallpaper": 0.45, "brick": 0.15}, rng=rng), rng=rng)
+        special = make_finish(
+            _pick({"paint": 0.4, "wallpaper": 0.45, "brick": 0.15}, rng=rng), rng=rng
+        )
         walls[int(np.argmax([line.length_m + rng.uniform(0, 2) for line in plan.walls]))] = special
     lower, lower_m = _lower(plan, rng=rng)
     trim = palette.white if rng.random() < 0.65 else palette.wood
-    tiled = lower is not None and plan.kind == "bathroom"
+    bare = plan.kind == "kitchen" or (lower is not None and plan.kind == "bathroom")
     return Surfaces(
         floor=make_finish(_pick(_FLOORS.get(plan.kind, _FLOORS[""]), rng=rng), rng=rng),
         ceiling=make_finish("paint", rng=rng, color=_white(rng)),
         walls=tuple(walls),
         lower=lower,
         lower_m=lower_m,
-        skirting=None if tiled else trim,
-        skirting_m=(float(rng.uniform(0.05, 0.13)), float(rng.uniform(0.01, 0.018))),
+        skirting=None if bare else trim,
+        skirting_m=(0.0, 0.0) if bare else (rng.uniform(0.05, 0.13), rng.uniform(0.01, 0.018)),
         cornice_m=(0.0, 0.0) if rng.random() < 0.7 else (float(rng.uniform(0.05, 0.1)),) * 2,
         joinery=_joinery(palette, trim=trim, rng=rng),
     )

@@ -107,7 +107,9 @@ class MeshDraft:
                 finish=finish,
             )
         for centre in (a, b):
-            corners = np.stack([np.broadcast_to(centre, (sides, 3)), centre + ring[:-1], centre + ring[1:]], axis=1)
+            corners = np.stack(
+                [np.broadcast_to(centre, (sides, 3)), centre + ring[:-1], centre + ring[1:]], axis=1
+            )
             self.triangles(corners, np.zeros((sides, 3, 2)), finish=finish)
 
     def mesh(self) -> Mesh:

@@ -96,9 +96,7 @@ def near_rectangle(
     return np.asarray(du * du + dv * dv <= reach_m * reach_m)
 
 
-def inside_outline(
-    corners_xz: Rectangle, outline_xz: Float[np.ndarray, "n 2"]
-) -> bool:
+def inside_outline(corners_xz: Rectangle, outline_xz: Float[np.ndarray, "n 2"]) -> bool:
     """Tell whether a rectangle lies inside a simple polygon.
 
     >>> one = rectangle(centre_xz=(0.0, 0.0), width_m=1.0, depth_m=1.0)
@@ -169,5 +167,3 @@ def _flood(free, row, column):
                 count += 1
                 total += 1
     return reached, total
-
-

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from scenelift.render.rooms.shell import RoomPlan
-from scenelift.render.scene import Furniture, Light, Material, Mesh, Sky
+from scenelift.render.scene import Furniture, Light, Material, Sky
 
 Hour = Literal["clear", "overcast", "low sun", "dusk", "night"]
 
@@ -114,19 +114,7 @@ def shining(furniture: Furniture, *, factor: float) -> Furniture:
     if not any(max(material.emission) > 0 for material in furniture.mesh.materials):
         return furniture
     materials = tuple(_scaled(material, factor) for material in furniture.mesh.materials)
-    mesh = furniture.mesh
-    return replace(
-        furniture,
-        mesh=Mesh(
-            vertices=mesh.vertices,
-            faces=mesh.faces,
-            materials=materials,
-            face_materials=mesh.face_materials,
-            corner_uvs=mesh.corner_uvs,
-            corner_normals=mesh.corner_normals,
-            vertex_colors=mesh.vertex_colors,
-        ),
-    )
+    return replace(furniture, mesh=replace(furniture.mesh, materials=materials))
 
 
 def _scaled(material: Material, factor: float) -> Material:

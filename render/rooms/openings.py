@@ -1,13 +1,13 @@
 """Doors, windows and passages: where they go in the walls, and how they look."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
 from scenelift.render.rooms.drafting import MeshDraft
-from scenelift.render.rooms.outline import WallLine
+from scenelift.render.rooms.outline import Outline, WallLine, overlaps, wall_lines
 from scenelift.render.rooms.surfaces import Finish
 from scenelift.render.scene import Mesh
 
@@ -29,6 +29,8 @@ class Opening:
     """How far a door stands open, into the room."""
     hinge_right: bool = False
     """Whether the hinge is at x1 instead of x0."""
+    beyond_m: tuple[float, float] = (0.0, 0.0)
+    """Of the corridor behind it: how far it reaches to both sides, and how deep it is."""
 
     @property
     def width_m(self) -> float:
@@ -54,9 +56,10 @@ WINDOWS_BY_KIND = {
 
 
 def sample_openings(
-    walls: tuple[WallLine, ...], *, kind: str, height_m: float, rng: np.random.Generator
+    outline_xz: Outline, *, kind: str, height_m: float, rng: np.random.Generator
 ) -> tuple[Opening, ...]:
     """Draw doors and windows for a room: doors near corners, windows on one or two outer sides."""
+    walls = wall_lines(outline_xz)
     lengths = np.array([wall.length_m for wall in walls])
     depth = float(rng.uniform(0.16, 0.34))
     long = [i for i in np.argsort(-lengths, kind="stable") if lengths[i] >= 1.25]
@@ -70,7 +73,7 @@ def sample_openings(
     taken: list[Opening] = []
     for number in range(doors):
         door = _sample_door(walls, inner, taken, height_m=height_m, first=number == 0, rng=rng)
-        taken += [door] if door else []
+        taken += [_with_corridor(door, walls[door.wall], outline_xz)] if door else []
     low, high = WINDOWS_BY_KIND[kind]
     style = _window_style(kind, height_m=height_m, rng=rng)
     for _ in range(int(rng.integers(low, high + 1))):
@@ -132,6 +135,21 @@ def _sample_door(
     return None
 
 
+def _with_corridor(door: Opening, wall: WallLine, outline_xz: Outline) -> Opening:
+    """Find room for a corridor behind an opening; shut the door where an arm of the room itself is in the way."""
+    if not door.leads_on:
+        return door
+    for side in (0.9, 0.5, 0.12):
+        for deep in (1.5, 1.05):
+            x = (door.x0_m - side, door.x1_m + side)
+            z = (-door.depth_m - deep, -door.depth_m)
+            corners = np.array([(x[0], z[0]), (x[1], z[0]), (x[1], z[1]), (x[0], z[1])])
+            world = wall.start_xz + corners[:, :1] * wall.along_xz + corners[:, 1:] * wall.inward_xz
+            if not overlaps(outline_xz, world):
+                return replace(door, beyond_m=(side, deep))
+    return replace(door, kind="door", swing_rad=0.0)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _WindowStyle:
     width_m: float
@@ -165,7 +183,7 @@ def _sample_window(
         width = min(style.width_m, length - 0.3)
         if width < 0.4:
             continue
-        x0 = float(rng.uniform(0.15, length - 0.15 - width))
+        x0 = float(rng.uniform(0.15, max(0.15, length - 0.15 - width)))
         if rng.random() < 0.5:
             x0 = (length - width) / 2
         if _free(taken, wall=wall, x0=x0, x1=x0 + width, gap=0.35):
@@ -341,9 +359,7 @@ def build_window(opening: Opening, *, joinery: Joinery, rng: np.random.Generator
         draft.box(
             (x0 + 0.001, y0, plane + 0.03), (x1 - 0.001, y0 + 0.012, 0.0), finish=joinery.sill
         )
-        draft.box(
-            (x0 - 0.04, y0 - 0.02, 0.0), (x1 + 0.04, y0 + 0.012, out), finish=joinery.sill
-        )
+        draft.box((x0 - 0.04, y0 - 0.02, 0.0), (x1 + 0.04, y0 + 0.012, out), finish=joinery.sill)
     return draft.mesh()
 
 

@@ -125,16 +125,18 @@ def distance_to_walls_m(
     return np.asarray(np.linalg.norm(to_point - share[..., None] * step, axis=-1).min(axis=1))
 
 
-def holds(outline_xz: Outline, corners_xz: Float[np.ndarray, "c 2"]) -> bool:
-    """Tell whether a convex footprint lies inside an outline.
+def overlaps(outline_xz: Outline, corners_xz: Float[np.ndarray, "c 2"]) -> bool:
+    """Tell whether a convex region shares some of its area with an outline.
 
     >>> square = np.array([[0.0, 0.0], [2.0, 0.0], [2.0, -2.0], [0.0, -2.0]])
-    >>> holds(square, np.array([[0.5, -0.5], [1.5, -0.5], [1.0, -1.5]]))
-    True
+    >>> overlaps(square, square + 1.0), overlaps(square, square + 3.0)
+    (True, False)
     """
-    if not inside(outline_xz, corners_xz).all():
-        return False
-    return not _any_crossing(outline_xz, corners_xz)
+    return bool(
+        inside(outline_xz, corners_xz).any()
+        or inside(corners_xz, outline_xz).any()
+        or _any_crossing(outline_xz, corners_xz)
+    )
 
 
 def _any_crossing(first: Float[np.ndarray, "n 2"], second: Float[np.ndarray, "c 2"]) -> bool:

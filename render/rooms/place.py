@@ -74,6 +74,28 @@ class Placed:
     bounds: Float64[np.ndarray, "2 3"]
 
 
+def placed_at(furniture: Furniture, pose: Pose, *, group: int) -> Placed:
+    """Return an object in its place, with what is asked of it again and again."""
+    triangles = world_triangles(furniture.mesh, pose.matrix())
+    box = bounds(triangles)
+    size = furniture.size_m
+    return Placed(
+        furniture=furniture,
+        pose=pose,
+        group=group,
+        corners_xz=rectangle(
+            centre_xz=(pose.x_m, pose.z_m),
+            width_m=float(size[0]),
+            depth_m=float(size[2]),
+            yaw_rad=pose.yaw_rad,
+        ),
+        low_y_m=float(box[0, 1]),
+        high_y_m=float(box[1, 1]),
+        triangles=triangles,
+        bounds=box,
+    )
+
+
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Zone:
     """A region that objects of other groups stay out of."""
@@ -160,6 +182,22 @@ class Layout:
         if self._meets_box(corners, low, high, group=group, share_boxes=share_boxes):
             return False
         return not (keep_way and low < HEAD_M and not flat) or self.way_stays_free(corners)
+
+    def fits_on(self, furniture: Furniture, pose: Pose, *, host: "Placed") -> bool:
+        """Ask whether a small thing on another object is inside the room and clear of all boxes but its host's."""
+        corners = self.corners(furniture, pose, margin_m=0.004)
+        low, high = pose.y_m, pose.y_m + float(furniture.size_m[1])
+        sill = host.furniture.kind == "window"
+        if high > self.plan.height_m - 0.002:
+            return False
+        if not (sill or inside_outline(corners, self.plan.outline_xz)):
+            return False
+        rivals = [
+            other.corners_xz
+            for other in self.placed
+            if other is not host and low < other.high_y_m and high > other.low_y_m
+        ]
+        return not rivals or not overlapping(corners, np.stack(rivals)).any()
 
     def _meets_zone(
         self, corners: Rectangle, low: float, high: float, *, group: int, flat: bool
@@ -264,22 +302,10 @@ class Layout:
 
     def put(self, furniture: Furniture, pose: Pose, *, group: int) -> bool:
         """Place an object if the exact test allows it; return whether it did."""
-        triangles = world_triangles(furniture.mesh, pose.matrix())
-        if not self.crosses_nothing(triangles):
+        item = placed_at(furniture, pose, group=group)
+        if not self.crosses_nothing(item.triangles):
             return False
-        box = bounds(triangles)
-        self._add(
-            Placed(
-                furniture=furniture,
-                pose=pose,
-                group=group,
-                corners_xz=self.corners(furniture, pose),
-                low_y_m=float(box[0, 1]),
-                high_y_m=float(box[1, 1]),
-                triangles=triangles,
-                bounds=box,
-            )
-        )
+        self._add(item)
         return True
 
     def _add(self, item: Placed) -> None:

@@ -11,10 +11,10 @@ from scenelift.render.rooms.furnishing import furnish_room
 from scenelift.render.rooms.lights import Daylight, sample_daylight
 from scenelift.render.rooms.openings import sample_openings
 from scenelift.render.rooms.outline import ROOM_KINDS, sample_outline, wall_lines
-from scenelift.render.rooms.place import Layout, Placed
+from scenelift.render.rooms.place import Layout, Placed, Pose, placed_at
 from scenelift.render.rooms.shell import RoomPlan, build_shell, neighbour, portals
 from scenelift.render.rooms.source import FurnitureSource, ParametricSource
-from scenelift.render.scene import Node, Room, Scene
+from scenelift.render.scene import Furniture, Node, Room, Scene
 
 _SHARES = {
     "living room": 0.2,
@@ -57,23 +57,39 @@ def make_room(*, seed: int, index: int, furniture: FurnitureSource | None = None
         palette=palette,
         rng=rng,
         lamps_on=light.lamps_on,
+        sills=_sills(plan, nodes),
     )
     furnish_room(decor)
     nodes += neighbour(plan, surfaces=surfaces, room=None, prefix="beyond")
     nodes += [_node(item, number) for number, item in enumerate(layout.placed)]
-    return _scene(
-        f"room-{index:06d}", plan, nodes=nodes, light=light, portals_world=portals(plan)
-    )
+    return _scene(f"room-{index:06d}", plan, nodes=nodes, light=light, portals_world=portals(plan))
 
 
 def _sample_plan(kind: str, *, rng: np.random.Generator) -> RoomPlan:
     outline = sample_outline(kind, rng=rng)
     height = float(np.clip(rng.normal(2.62, 0.18), 2.4, 3.2))
     walls = wall_lines(outline)
-    openings = sample_openings(walls, kind=kind, height_m=height, rng=rng)
-    return RoomPlan(
-        kind=kind, outline_xz=outline, height_m=height, openings=openings, walls=walls
-    )
+    openings = sample_openings(outline, kind=kind, height_m=height, rng=rng)
+    return RoomPlan(kind=kind, outline_xz=outline, height_m=height, openings=openings, walls=walls)
+
+
+def _sills(plan: RoomPlan, nodes: list[Node]) -> tuple[Placed, ...]:
+    """Return the windows as objects that can carry things."""
+    sills = []
+    for number, hole in enumerate(plan.openings):
+        if hole.kind != "window" or hole.y0_m < 0.3:
+            continue
+        node = next(node for node in nodes if node.name == f"shell/window-{number}")
+        wall = plan.walls[hole.wall]
+        pose = Pose(
+            x_m=float(wall.start_xz[0]),
+            z_m=float(wall.start_xz[1]),
+            yaw_rad=wall.yaw_rad,
+            y_m=0.0,
+        )
+        window = Furniture(name="window", kind="window", semantic=node.semantic, mesh=node.mesh)
+        sills.append(placed_at(window, pose, group=-1))
+    return tuple(sills)
 
 
 def _node(item: Placed, number: int) -> Node:

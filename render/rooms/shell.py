@@ -207,7 +207,12 @@ def _skirting(
 
 
 def _cornice(
-    draft: MeshDraft, wall: WallLine, height_m: float, front: tuple[float, float], *, surfaces: Surfaces
+    draft: MeshDraft,
+    wall: WallLine,
+    height_m: float,
+    front: tuple[float, float],
+    *,
+    surfaces: Surfaces,
 ) -> None:
     """A slanted strip between wall and ceiling."""
     high, deep = surfaces.cornice_m
@@ -234,12 +239,8 @@ def _moulding(
     """A board on the wall from `low` to `high` (y, z): its front, its top and its two ends."""
     (y0, z0), (y1, z1) = low, high
     f0, f1, b0, b1 = front[0], front[1], back[0], back[1]
-    draft.quad(
-        np.array([(f0, y0, z0), (f1, y0, z0), (f1, y1, z1), (f0, y1, z1)]), finish=finish
-    )
-    draft.quad(
-        np.array([(f0, y1, z1), (f1, y1, z1), (b1, y1, 0), (b0, y1, 0)]), finish=finish
-    )
+    draft.quad(np.array([(f0, y0, z0), (f1, y0, z0), (f1, y1, z1), (f0, y1, z1)]), finish=finish)
+    draft.quad(np.array([(f0, y1, z1), (f1, y1, z1), (b1, y1, 0), (b0, y1, 0)]), finish=finish)
     for b, f in ((b0, f0), (b1, f1)):
         draft.quad(np.array([(b, y0, 0), (f, y0, z0), (f, y1, z1), (b, y1, 0)]), finish=finish)
 
@@ -251,7 +252,7 @@ def neighbour(plan: RoomPlan, *, surfaces: Surfaces, room: int | None, prefix: s
         if not hole.leads_on:
             continue
         wall = plan.walls[hole.wall]
-        side, deep, high = 0.9, 1.5, max(hole.y1_m + 0.25, 2.4)
+        (side, deep), high = hole.beyond_m, max(hole.y1_m + 0.25, 2.4)
         x0, x1, z1 = hole.x0_m - side, hole.x1_m + side, -hole.depth_m
         z0 = z1 - deep
         parts = {

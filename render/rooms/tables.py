@@ -9,7 +9,8 @@ _PLANTS = ("floor plant", "potted plant", "plant")
 _PICTURE_ABOVE = Part(kinds=("picture", "picture", "mirror"), at="above", chance=0.55, count=(1, 3))
 
 _BED = Group(
-    main=("double bed",),
+    main=("double bed", "double bed", "double bed", "single bed"),
+    models=4,
     anchor="wall",
     centred=0.5,
     side_m=0.55,
@@ -22,6 +23,7 @@ _BED = Group(
     ),
 )
 _SINGLE_BED = Group(
+    models=3,
     main=("single bed", "bunk bed", "single bed"),
     anchor="corner",
     side_m=0.6,
@@ -40,6 +42,7 @@ _DRESSER = Group(
 )
 _SHELF = Group(main=("bookshelf", "bookcase", "shelf"), anchor="wall", front_m=0.45)
 _DESK = Group(
+    models=2,
     main=("desk",),
     anchor="wall",
     front_m=0.75,
@@ -66,6 +69,7 @@ _CHILD_DESK = Group(
     ),
 )
 _TV = Group(
+    models=2,
     main=("tv stand", "sideboard"),
     anchor="wall",
     centred=0.5,
@@ -76,6 +80,7 @@ _TV = Group(
     ),
 )
 _SOFA = Group(
+    models=3,
     main=("sofa", "sofa", "corner sofa"),
     anchor="facing",
     off_wall_m=0.08,
@@ -89,6 +94,7 @@ _SOFA = Group(
     ),
 )
 _DINING = Group(
+    models=3,
     main=("dining table", "round table"),
     anchor="middle",
     parts=(
@@ -119,7 +125,7 @@ _SIDEBOARD = Group(
     parts=(Part(kinds=("picture", "mirror"), at="above", chance=0.7, count=(1, 2)),),
 )
 
-_PLANT = Group(main=_PLANTS, anchor="corner", chance=0.55, count=(1, 2), same=False)
+_PLANT = Group(main=_PLANTS, anchor="corner", chance=0.55, count=(1, 2))
 _LAMP = Group(main=("floor lamp",), anchor="corner", chance=0.45)
 _PICTURES = Group(
     main=("picture", "picture frame"),
@@ -127,16 +133,13 @@ _PICTURES = Group(
     chance=0.8,
     count=(1, 4),
     height_m=(1.45, 1.65),
-    same=False,
 )
 _CLOCK = Group(main=("wall clock", "clock"), anchor="hung", chance=0.35, height_m=(1.7, 2.0))
 _WALL_SHELF = Group(
     main=("wall shelf",), anchor="hung", chance=0.4, count=(1, 2), height_m=(1.45, 1.75)
 )
 _BIN = Group(main=("waste bin", "bin"), anchor="wall", chance=0.4)
-_BASKET = Group(
-    main=("basket", "laundry basket", "storage box"), anchor="wall", chance=0.4, same=False
-)
+_BASKET = Group(main=("basket", "laundry basket", "storage box"), anchor="wall", chance=0.4)
 _COAT_RACK = Group(
     main=("coat rack", "wall hooks"), anchor="hung", chance=0.7, height_m=(1.6, 1.75)
 )
@@ -187,14 +190,15 @@ ROOMS: dict[str, tuple[Group, ...]] = {
         _maybe(_BASKET, 0.2),
     ),
     "bathroom": (
-        Group(main=("bathtub", "shower", "shower cabin"), anchor="corner", front_m=0.5),
+        Group(main=("bathtub", "shower", "shower cabin"), anchor="corner", front_m=0.5, models=3),
         Group(
+            models=3,
             main=("washbasin", "bathroom sink", "vanity"),
             anchor="wall",
             front_m=0.5,
             parts=(Part(kinds=("mirror", "bathroom mirror"), at="above", chance=0.95),),
         ),
-        Group(main=("toilet",), anchor="wall", front_m=0.4),
+        Group(main=("toilet",), anchor="wall", front_m=0.4, models=2),
         Group(main=("bidet",), anchor="wall", front_m=0.35, chance=0.2),
         Group(main=("washing machine",), anchor="corner", front_m=0.4, chance=0.5),
         Group(main=("bathroom cabinet", "shelf", "bookshelf"), anchor="wall", chance=0.4),
@@ -211,7 +215,6 @@ ROOMS: dict[str, tuple[Group, ...]] = {
             anchor="wall",
             chance=0.7,
             count=(1, 2),
-            same=False,
         ),
         _maybe(_PLANT, 0.2),
     ),

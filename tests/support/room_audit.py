@@ -74,7 +74,7 @@ def _touches(
 ) -> bool:
     points = resting_points(triangles, direction=side)
     return any(
-        abs(gap_m(points, other, direction=side, reach_m=1.01 * REST_M)) <= REST_M
+        abs(gap_m(points, other, direction=side, reach_m=REST_M, behind_m=REST_M)) <= REST_M
         for other in others
     )
 

@@ -72,7 +72,7 @@ def floor_lamp(*, rng: np.random.Generator, palette: Palette) -> Furniture:
         )
         pieces = [(base, metal)]
         shift = (0.0, height - tall, 0.0)
-    pieces.append((shade.moved(shift), palette.glow))
+    pieces.append((shade.moved(shift), palette.shade))
     pieces.append((lamp.moved((shift[0], shift[1] + tall * 0.35, 0)), palette.bulb))
     return assemble(pieces, kind="floor lamp", semantic="lamp")
 
@@ -95,7 +95,7 @@ def table_lamp(*, rng: np.random.Generator, palette: Palette) -> Furniture:
         rng, (palette.ceramic, palette.pot, palette.wood, palette.chrome, palette.bolds[1])
     )
     pieces: list[Piece] = [(foot, finish)]
-    pieces.append((_shade(rng, radius=radius, height=tall).moved((0, neck, 0)), palette.glow))
+    pieces.append((_shade(rng, radius=radius, height=tall).moved((0, neck, 0)), palette.shade))
     lamp = ball((0.03, 0.04, 0.03), segments=10, rings=7).moved((0, neck + tall * 0.35, 0))
     pieces.append((lamp, palette.bulb))
     return assemble(pieces, kind="table lamp", semantic="lamp", mount="surface")
@@ -153,7 +153,7 @@ def pendant(*, rng: np.random.Generator, palette: Palette) -> Furniture:
         pieces: list[Piece] = [(body, palette.glow)]
     elif style == 1:
         tall = between(rng, 0.18, 0.3)
-        pieces = [(_shade(rng, radius=radius * 1.2, height=tall), palette.glow)]
+        pieces = [(_shade(rng, radius=radius * 1.2, height=tall), palette.shade)]
         lamp = ball((0.045, 0.055, 0.045), segments=10, rings=7)
         pieces.append((lamp.moved((0, tall * 0.3, 0)), palette.bulb))
     else:
