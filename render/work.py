@@ -96,7 +96,12 @@ def run_task(job: Job, task: Task) -> Outcome:
         scene=record_of(stage.scene, content=job.content, rejections=dict(photos.rejections)),
         rows=[_row(photo, content=job.content) for photo in photos.kept],
     )
-    return Outcome(index=task.index, num_frames=len(photos.kept), rejections=photos.rejections)
+    return Outcome(
+        index=task.index,
+        num_frames=len(photos.kept),
+        rejections=photos.rejections,
+        losses=losses,
+    )
 
 
 def load_scene(content: Content, scene: SceneSource | int) -> Scene:
