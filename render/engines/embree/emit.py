@@ -1,0 +1,208 @@
+"""Compiled choice of a point on an emitter, and how likely that choice was."""
+
+import math
+import typing
+
+import numpy as np
+from numba import njit
+
+from scenelift.render.engines.embree.lights import LINE, MESH, POINT, PORTAL, SUN
+from scenelift.render.engines.embree.surface import FAST
+
+
+@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST, forceinline=True)
+@typing.no_type_check
+def sky_radiance(lights, dy):
+    """Radiance from outside along a unit direction of height dy."""
+    if dy < 0:
+        return lights.sky[2, 0], lights.sky[2, 1], lights.sky[2, 2]
+    s = lights.sky
+    return (
+        s[1, 0] + dy * (s[0, 0] - s[1, 0]),
+        s[1, 1] + dy * (s[0, 1] - s[1, 1]),
+        s[1, 2] + dy * (s[0, 2] - s[1, 2]),
+    )
+
+
+@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST, forceinline=True)
+@typing.no_type_check
+def weight(lights, k, px, py, pz, nx, ny, nz):
+    """How much emitter k may light a surface at p with normal n; zero only where it cannot."""
+    kind = lights.kind[k]
+    if kind == SUN:
+        a = lights.axis[k]
+        return lights.power[k] * max(-(a[0] * nx + a[1] * ny + a[2] * nz), 0.0)
+    c = lights.centre[k]
+    x, y, z = c[0] - px, c[1] - py, c[2] - pz
+    reach = lights.reach[k]
+    height = x * nx + y * ny + z * nz
+    if height + reach <= 0.0:
+        return 0.0
+    square = max(x * x + y * y + z * z, 1e-12)
+    cosine = min((height + reach) / math.sqrt(square), 1.0)
+    return lights.power[k] * cosine / max(square, reach * reach)
+
+
+@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST, forceinline=True)
+@typing.no_type_check
+def weigh_all(lights, px, py, pz, nx, ny, nz, cumulated):
+    """Write the running sum of all weights; return the total."""
+    total = 0.0
+    for k in range(lights.kind.shape[0]):
+        total += weight(lights, k, px, py, pz, nx, ny, nz)
+        cumulated[k] = total
+    return total
+
+
+@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST, forceinline=True)
+@typing.no_type_check
+def portal_density(lights, total, px, py, pz, nx, ny, nz, dx, dy, dz):
+    """Density per solid angle with which the portals are sampled along the unit direction d from p."""
+    density = 0.0
+    count = lights.kind.shape[0]
+    for k in range(count - lights.num_portals, count):
+        e, f, c = lights.axis[k], lights.side[k], lights.centre[k]
+        mx = e[1] * f[2] - e[2] * f[1]
+        my = e[2] * f[0] - e[0] * f[2]
+        mz = e[0] * f[1] - e[1] * f[0]
+        slope = mx * dx + my * dy + mz * dz
+        if slope == 0.0:
+            continue
+        x, y, z = c[0] - px, c[1] - py, c[2] - pz
+        t = (mx * x + my * y + mz * z) / slope
+        if t <= 0.0:
+            continue
+        x, y, z = t * dx - x, t * dy - y, t * dz - z
+        ee, ff = e[0] * e[0] + e[1] * e[1] + e[2] * e[2], f[0] * f[0] + f[1] * f[1] + f[2] * f[2]
+        ef = e[0] * f[0] + e[1] * f[1] + e[2] * f[2]
+        xe, xf = x * e[0] + y * e[1] + z * e[2], x * f[0] + y * f[1] + z * f[2]
+        det = ee * ff - ef * ef
+        a, b = (xe * ff - xf * ef) / det, (xf * ee - xe * ef) / det
+        if abs(a) > 0.5 or abs(b) > 0.5:
+            continue
+        # |slope| = area * |cosine|, so t^2 / (area cosine) is t^2 / |slope|
+        density += weight(lights, k, px, py, pz, nx, ny, nz) * t * t / abs(slope)
+    return density / total if total > 0.0 else 0.0
+
+
+@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST, forceinline=True)
+@typing.no_type_check
+def sphere_point(a, b):
+    """A point on the unit sphere from two numbers in [0, 1)."""
+    z = 1.0 - 2.0 * a
+    r = math.sqrt(max(1.0 - z * z, 0.0))
+    angle = 2.0 * math.pi * b
+    return r * math.cos(angle), r * math.sin(angle), z
+
+
+@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST, forceinline=True)
+@typing.no_type_check
+def frame_of(nx, ny, nz):
+    """Two unit vectors that complete a unit normal (Duff and others 2017)."""
+    sign = 1.0 if nz >= 0.0 else -1.0
+    a = -1.0 / (sign + nz)
+    b = nx * ny * a
+    return (
+        (1.0 + sign * nx * nx * a, sign * b, -sign * nx),
+        (b, sign + ny * ny * a, -ny),
+    )
+
+
+@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST, forceinline=True)
+@typing.no_type_check
+def _on_mesh(tables, lights, k, px, py, pz, choice, a, b):
+    low, high = lights.first[k], lights.last[k] - 1
+    while low < high:
+        middle = (low + high) // 2
+        if lights.triangle_cdf[middle] <= choice:
+            low = middle + 1
+        else:
+            high = middle
+    face = lights.triangle_face[low]
+    root = math.sqrt(a)
+    u, v = root * (1.0 - b), root * b
+    i, j, m = tables.faces[face, 0], tables.faces[face, 1], tables.faces[face, 2]
+    q = tables.vertices
+    w = 1.0 - u - v
+    x = w * q[i, 0] + u * q[j, 0] + v * q[m, 0] - px
+    y = w * q[i, 1] + u * q[j, 1] + v * q[m, 1] - py
+    z = w * q[i, 2] + u * q[j, 2] + v * q[m, 2] - pz
+    square = max(x * x + y * y + z * z, 1e-12)
+    t = math.sqrt(square)
+    n = tables.planes[face]
+    cosine = abs(n[0] * x + n[1] * y + n[2] * z) / t
+    density = square / (max(cosine, 1e-9) * lights.size[k])
+    return x / t, y / t, z / t, t, density
+
+
+@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST, forceinline=True)
+@typing.no_type_check
+def sample_light(tables, lights, cumulated, total, px, py, pz, nx, ny, nz, choice, a, b):
+    """Choose an emitter by its weight and a direction to it.
+
+    Returns:
+        The unit direction, the distance (inf for sky and sun), radiance over density per channel, and the density
+        per solid angle, 0 where no other technique can find the emitter.
+    """
+    count = lights.kind.shape[0]
+    target = choice * total
+    low, high = 0, count - 1
+    while low < high:
+        middle = (low + high) // 2
+        if cumulated[middle] <= target:
+            low = middle + 1
+        else:
+            high = middle
+    k = low
+    before = cumulated[k - 1] if k > 0 else 0.0
+    share = (cumulated[k] - before) / total
+    if not share > 0.0:
+        return 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    again = min(max((target - before) / (cumulated[k] - before), 0.0), 0.999999)
+    kind = lights.kind[k]
+    color = lights.color[k]
+    red, green, blue = color[0], color[1], color[2]
+    if kind == MESH:
+        dx, dy, dz, t, density = _on_mesh(tables, lights, k, px, py, pz, again, a, b)
+        density *= share
+        return dx, dy, dz, t, red / density, green / density, blue / density, density
+    if kind == PORTAL:
+        c, e, f = lights.centre[k], lights.axis[k], lights.side[k]
+        x = c[0] + (a - 0.5) * e[0] + (b - 0.5) * f[0] - px
+        y = c[1] + (a - 0.5) * e[1] + (b - 0.5) * f[1] - py
+        z = c[2] + (a - 0.5) * e[2] + (b - 0.5) * f[2] - pz
+        t = max(math.sqrt(x * x + y * y + z * z), 1e-9)
+        dx, dy, dz = x / t, y / t, z / t
+        density = portal_density(lights, total, px, py, pz, nx, ny, nz, dx, dy, dz)
+        if not density > 0.0:
+            return 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+        red, green, blue = sky_radiance(lights, dy)
+        return dx, dy, dz, np.inf, red / density, green / density, blue / density, density
+    size = lights.size[k]
+    axis = lights.axis[k]
+    if kind == SUN:
+        first, second = frame_of(axis[0], axis[1], axis[2])
+        r, angle = math.tan(size) * math.sqrt(a), 2.0 * math.pi * b
+        s, c = r * math.sin(angle), r * math.cos(angle)
+        x = c * first[0] + s * second[0] - axis[0]
+        y = c * first[1] + s * second[1] - axis[1]
+        z = c * first[2] + s * second[2] - axis[2]
+        t = math.sqrt(x * x + y * y + z * z)
+        return x / t, y / t, z / t, np.inf, red / share, green / share, blue / share, 0.0
+    c = lights.centre[k]
+    sx, sy, sz = sphere_point(a, b)
+    x, y, z = c[0] + size * sx - px, c[1] + size * sy - py, c[2] + size * sz - pz
+    gain = 1.0 / share
+    if kind == LINE:
+        x, y, z = x + again * axis[0], y + again * axis[1], z + again * axis[2]
+        gain *= math.sqrt(axis[0] * axis[0] + axis[1] * axis[1] + axis[2] * axis[2])
+    square = max(x * x + y * y + z * z, 1e-8)
+    t = math.sqrt(square)
+    x, y, z = x / t, y / t, z / t
+    if kind == POINT and lights.cone[k] > -1.0:
+        edge = lights.cone[k]
+        cosine = -(x * axis[0] + y * axis[1] + z * axis[2])
+        s = min(max((cosine - edge) / max(0.1 * (1.0 - edge), 1e-6), 0.0), 1.0)
+        gain *= s * s * (3.0 - 2.0 * s)
+    gain /= square
+    return x, y, z, t, red * gain, green * gain, blue * gain, 0.0

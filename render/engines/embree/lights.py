@@ -1,0 +1,168 @@
+"""Everything that emits, in tables for next-event estimation."""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float64, Int32
+
+from scenelift.render.engines.embree.tables import EMISSION, Tables
+from scenelift.render.scene import Light, Scene
+
+MESH, POINT, LINE, SUN, PORTAL = range(5)
+"""Kinds of emitter: a spot is a point with a cone; a portal is an opening that the sky is seen through."""
+_LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
+
+
+class Lights(NamedTuple):
+    """Emitters, positions about the tables' centre. The triangles of one material of one instance are one emitter."""
+
+    kind: Int32[np.ndarray, " k"]
+    centre: Float64[np.ndarray, "k 3"]
+    """Of a mesh, point or portal; a line's first end."""
+    reach: Float64[np.ndarray, " k"]
+    """Radius about the centre that holds the emitter."""
+    power: Float64[np.ndarray, " k"]
+    """Irradiance at one metre, roughly; guides the choice among emitters."""
+    color: Float64[np.ndarray, "k 3"]
+    """Radiance of a mesh, intensity of a point or of a metre of line, irradiance of the sun."""
+    axis: Float64[np.ndarray, "k 3"]
+    """Direction in which light travels (spot, sun), the way to a line's other end, a portal's first edge."""
+    side: Float64[np.ndarray, "k 3"]
+    """A portal's second edge."""
+    size: Float64[np.ndarray, " k"]
+    """Radius of a point or line, angular radius of the sun, area of a mesh or portal."""
+    cone: Float64[np.ndarray, " k"]
+    """Cosine of a spot's half angle, -1 for a point."""
+    first: Int32[np.ndarray, " k"]
+    """A mesh's triangles are `triangle_face[first:last]`."""
+    last: Int32[np.ndarray, " k"]
+    triangle_face: Int32[np.ndarray, " t"]
+    triangle_cdf: Float64[np.ndarray, " t"]
+    """Share of its emitter's area up to and with this triangle."""
+    face_emitter: Int32[np.ndarray, "f_or_0"]
+    """The emitter that a face is part of, -1 = none; no rows if nothing glows."""
+    sky: Float64[np.ndarray, "3 3"]
+    """Zenith, horizon, ground."""
+    num_portals: int
+    """They are the last emitters."""
+
+
+def gather_lights(
+    scene: Scene, tables: Tables, *, centre_world: Float64[np.ndarray, "3"]
+) -> Lights:
+    """Collect a scene's emitters: glowing meshes, then its lights, then its portals."""
+    rows, triangles, cdf, face_emitter = _meshes(tables)
+    rows += [row for light in scene.lights if (row := _light(light, centre_world)) is not None]
+    sky = np.array([scene.sky.zenith, scene.sky.horizon, scene.sky.ground], dtype=np.float64)
+    sky = np.nan_to_num(sky, posinf=1e6).clip(min=0)
+    portals = _portals(scene, sky, centre_world) if sky.any() else []
+    rows += portals
+    columns = [np.array([row[i] for row in rows]) for i in range(11)]
+
+    def vectors(i: int) -> np.ndarray:
+        return np.ascontiguousarray(columns[i].reshape(-1, 3), dtype=np.float64)
+
+    def numbers(i: int) -> np.ndarray:
+        return np.ascontiguousarray(columns[i], dtype=np.float64)
+
+    return Lights(
+        kind=columns[0].astype(np.int32),
+        centre=vectors(1),
+        reach=numbers(2),
+        power=numbers(3),
+        color=vectors(4),
+        axis=vectors(5),
+        side=vectors(6),
+        size=numbers(7),
+        cone=numbers(8),
+        first=columns[9].astype(np.int32),
+        last=columns[10].astype(np.int32),
+        triangle_face=triangles,
+        triangle_cdf=cdf,
+        face_emitter=face_emitter,
+        sky=sky,
+        num_portals=len(portals),
+    )
+
+
+_Row = tuple[int, object, float, float, object, object, object, float, float, int, int]
+_NONE = np.zeros(3)
+
+
+def _meshes(
+    tables: Tables,
+) -> tuple[list[_Row], np.ndarray, np.ndarray, np.ndarray]:
+    """One emitter an (instance, glowing material), its triangles ordered and with their share of the area."""
+    radiance = tables.materials[:, EMISSION : EMISSION + 3].astype(np.float64)
+    glowing = np.flatnonzero((radiance.max(axis=1) > 0)[tables.face_material])
+    empty = np.zeros(0, dtype=np.int32)
+    if not len(glowing):
+        return [], empty, np.zeros(0), empty
+    instance = tables.face_instance[glowing].astype(np.int64)
+    key = instance * len(radiance) + tables.face_material[glowing]
+    order = np.argsort(key, kind="stable")
+    glowing, key = glowing[order], key[order]
+    corners = tables.vertices[tables.faces[glowing]].astype(np.float64)
+    cross = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    area = np.maximum(np.linalg.norm(cross, axis=1) / 2, 1e-30)
+    starts = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]]))
+    stops = np.append(starts[1:], len(key))
+    face_emitter = np.full(len(tables.faces), -1, dtype=np.int32)
+    cdf = np.zeros(len(key))
+    rows: list[_Row] = []
+    for k, (start, stop) in enumerate(zip(starts.tolist(), stops.tolist(), strict=True)):
+        points = corners[start:stop].reshape(-1, 3)
+        middle = (points.min(axis=0) + points.max(axis=0)) / 2
+        reach = float(np.linalg.norm(points - middle, axis=1).max())
+        total = np.cumsum(area[start:stop])
+        cdf[start:stop] = total / total[-1]
+        face_emitter[glowing[start:stop]] = k
+        color = radiance[tables.face_material[glowing[start]]]
+        power = float(color @ _LUMINANCE + 1e-6) * float(total[-1])
+        row = (MESH, middle, reach, power, color, _NONE, _NONE, float(total[-1]), -1.0, start, stop)
+        rows.append(row)
+    return rows, glowing.astype(np.int32), cdf, face_emitter
+
+
+def _light(light: Light, centre_world: Float64[np.ndarray, "3"]) -> _Row | None:
+    color = np.nan_to_num(np.array(light.intensity, dtype=np.float64), posinf=1e6).clip(min=0)
+    brightness = float(color @ _LUMINANCE)
+    start = np.array(light.position_world, dtype=np.float64) - centre_world
+    axis = np.array(light.direction_world, dtype=np.float64)
+    length = float(np.linalg.norm(axis))
+    if not color.any() or not np.isfinite(start).all():
+        return None
+    if light.kind in ("spot", "sun"):
+        if not (np.isfinite(length) and length > 0):
+            return None
+        axis = axis / length
+    size = max(float(light.radius_m), 0.0)
+    if light.kind == "sun":
+        return (SUN, _NONE, 0.0, brightness, color, axis, _NONE, size, -1.0, 0, 0)
+    if light.kind == "line":
+        way = np.array(light.end_world, dtype=np.float64) - centre_world - start
+        span = float(np.linalg.norm(way))
+        if not (np.isfinite(span) and span > 0):
+            return None
+        return (LINE, start, span + size, brightness * span, color, way, _NONE, size, -1.0, 0, 0)
+    cone = float(np.cos(light.cone_rad)) if light.kind == "spot" else -1.0
+    return (POINT, start, size, brightness, color, axis, _NONE, size, cone, 0, 0)
+
+
+def _portals(
+    scene: Scene, sky: Float64[np.ndarray, "3 3"], centre_world: Float64[np.ndarray, "3"]
+) -> list[_Row]:
+    rows: list[_Row] = []
+    brightness = float(sky.mean(axis=0) @ _LUMINANCE) + 1e-6
+    for corners in () if scene.portals_world is None else scene.portals_world:
+        quad = corners.astype(np.float64) - centre_world
+        first, second = quad[1] - quad[0], quad[3] - quad[0]
+        area = float(np.linalg.norm(np.cross(first, second)))
+        if not (np.isfinite(area) and area > 1e-9):
+            continue
+        middle = quad[0] + (first + second) / 2
+        reach = float(np.linalg.norm(quad - middle, axis=1).max())
+        rows.append(
+            (PORTAL, middle, reach, brightness * area, _NONE, first, second, area, -1.0, 0, 0)
+        )
+    return rows

@@ -1,0 +1,146 @@
+"""The three qualities: how many paths, where they start, what the denoiser gets.
+
+`draft`   direct light with one shadow ray a pixel and an even ambient light; no denoiser.
+`normal`  one path a pixel, denoised on a grid of half the resolution, spread along surfaces, edges smoothed.
+`high`    many paths through points spread over each pixel, denoised at full resolution; unbiased before that.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float32, Float64, Int32
+
+from scenelift.render.camera import Camera
+from scenelift.render.engines import Quality
+from scenelift.render.engines.embree import compose, denoise, image, view
+from scenelift.render.engines.embree.library import Library
+from scenelift.render.engines.embree.lights import Lights
+from scenelift.render.engines.embree.path import COLUMNS, Memory
+from scenelift.render.engines.embree.tables import Tables
+
+NORMAL_BOUNCES, HIGH_BOUNCES, HIGH_SAMPLES = 4, 6, 16
+SOFTEN = 0.1
+"""Least GGX width after the first bounce in `normal`: caustics of small lamps in shiny things are left out."""
+DRAFT_AMBIENT = 0.35
+"""Ambient light of `draft`, as a share of the mean direct light in the picture."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Shot:
+    """A scene, a view of it and the first hits of its centre rays."""
+
+    library: Library
+    bvh: int
+    tables: Tables
+    lights: Lights
+    memory: Memory
+    camera: Camera
+    eye: Float64[np.ndarray, "3"]
+    """The camera's position in the tables' axes."""
+    rotation: Float64[np.ndarray, "3 3"]
+    face: Int32[np.ndarray, "h w"]
+    uvt: Float32[np.ndarray, "h w 3"]
+
+
+def take(shot: Shot, *, quality: Quality, seed: int) -> Float32[np.ndarray, "h w 3"]:
+    """Return the linear radiance of a shot."""
+    word = np.uint32(np.random.SeedSequence(seed).generate_state(1)[0])
+    if quality == "high":
+        return take_high(shot, seed=word, samples=HIGH_SAMPLES)
+    return take_surfaces(shot, seed=word, draft=quality == "draft")
+
+
+def take_raw(
+    shot: Shot, *, seed: np.uint32, samples: int, bounces: int = HIGH_BOUNCES
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Average `samples` paths a pixel, without a denoiser.
+
+    Returns:
+        Radiance, reflectance and world normals, each h x w x 3.
+    """
+    h, w = shot.face.shape
+    images = [np.zeros((h, w, 3), dtype=np.float32) for _ in range(3)]
+    spacing = 1 << max(samples - 1, 0).bit_length()
+    image.trace_image(
+        shot.bvh,
+        shot.library.coherent_address,
+        shot.library.incoherent_address,
+        shot.tables,
+        shot.lights,
+        shot.memory,
+        shot.eye,
+        shot.rotation,
+        float(shot.camera.focal_px),
+        samples,
+        spacing,
+        seed,
+        bounces,
+        0.0,
+        *images,
+    )
+    return images[0], images[1], images[2]
+
+
+def take_high(shot: Shot, *, seed: np.uint32, samples: int) -> Float32[np.ndarray, "h w 3"]:
+    """Trace `samples` paths a pixel and denoise."""
+    radiance, albedo, normal = take_raw(shot, seed=seed, samples=samples)
+    return denoise.denoise(radiance, albedo=albedo, normal=normal, quality=denoise.HIGH)
+
+
+def take_surfaces(
+    shot: Shot, *, seed: np.uint32, draft: bool, samples: int = 1
+) -> Float32[np.ndarray, "h w 3"]:
+    """Light the surface that each centre ray sees, then put the picture together."""
+    h, w = shot.face.shape
+    focal = float(shot.camera.focal_px)
+    sights = np.zeros((h * w, COLUMNS), dtype=np.float32)
+    seen = np.zeros(h * w, dtype=np.int32)
+    surface = np.zeros((h * w, 7), dtype=np.float32)
+    glow, light, picture = (np.zeros((h * w, 3), dtype=np.float32) for _ in range(3))
+    incoherent = shot.library.incoherent_address
+    world = (shot.bvh, incoherent, shot.tables, shot.lights, shot.memory)
+    look = (shot.eye, shot.rotation, focal)
+    view.see(*world, *look, shot.face, shot.uvt, sights, seen, surface, glow)
+    bounces = 1 if draft else NORMAL_BOUNCES
+    spacing = 1 << max(samples - 1, 0).bit_length()
+    view.light_view(
+        *world, w, h, sights, seen, samples, spacing, seed, bounces, SOFTEN, draft, light
+    )
+    if draft:
+        light += DRAFT_AMBIENT * light[seen >= 0].mean(axis=0) if (seen >= 0).any() else 0.0
+    else:
+        _clean(shot, light, surface, sights, seen)
+    compose.assemble(light, surface, glow, picture)
+    smooth = picture.copy()
+    edges = np.zeros(h * w, dtype=np.int32)
+    compose.smooth_edges(
+        shot.bvh,
+        shot.library.coherent_address,
+        shot.tables,
+        shot.lights,
+        shot.memory,
+        *look,
+        w,
+        h,
+        shot.face,
+        seen,
+        surface,
+        light,
+        picture,
+        edges,
+        smooth,
+    )
+    return np.nan_to_num(np.maximum(smooth, 0.0), posinf=0.0).reshape(h, w, 3)
+
+
+def _clean(
+    shot: Shot, light: np.ndarray, surface: np.ndarray, sights: np.ndarray, seen: np.ndarray
+) -> None:
+    """Denoise light at half the resolution and spread it back along surfaces, in place."""
+    h, w = shot.face.shape
+    half = ((h + 1) // 2, (w + 1) // 2)
+    small, albedo, normal = (np.zeros((*half, 3), dtype=np.float32) for _ in range(3))
+    chosen = np.zeros(half, dtype=np.int32)
+    compose.shrink(w, h, light, surface, sights, seen, small, albedo, normal, chosen)
+    clean = denoise.denoise(small, albedo=albedo, normal=normal, quality=denoise.FAST)
+    compose.grow(w, h, clean, chosen, surface, sights, seen, light)
