@@ -81,31 +81,31 @@ _RULES: tuple[tuple[str, str, str, Mount], ...] = (
     (r"blender|mixer", "mixer", "otherprop", "surface"),
     (r"boiler|espresso kettle", "kettle", "otherprop", "surface"),
     (r"teapot", "teapot", "otherprop", "surface"),
-    (r"large pan", "pot", "otherprop", "surface"),
+    (r"large pan", "pan", "otherprop", "surface"),
     (r"knife stand", "knife block", "otherprop", "surface"),
     (r"chopping board", "cutting board", "otherprop", "surface"),
     (r"utensils pot|paper towel holder|spice tower|old jar|pottery", "jar", "otherprop", "surface"),
-    (r"bowl with (fruits|salad)|apples", "fruit bowl", "otherprop", "surface"),
+    (r"bowl with (fruits|salad)|apples", "fruit", "otherprop", "surface"),
     (r"bowl", "bowl", "otherprop", "surface"),
     (r"(oval )?plate|plate, .*", "plate", "otherprop", "surface"),
-    (r"(coffee )?(mug|cup)|plastic cup", "mug", "otherprop", "surface"),
-    (r"(beer |cocktail )?glass", "glass", "otherprop", "surface"),
+    (r"(coffee )?(mug|cup)|plastic cup", "cup", "otherprop", "surface"),
+    (r"(beer |cocktail )?glass", "drinking glass", "otherprop", "surface"),
     (r"(beer|wine|yogurt|medicine) bottle|bottle|milk|flacon|spray bottle", "bottle", "otherprop", "surface"),
     (r"bread|butter|birthday cake|roasted chicken|steak|sushi tray|hamburger|french fries|tray", "food", "otherprop", "surface"),
-    (r"bullet trash can|dustbin|recycling bin", "waste bin", "otherprop", "floor"),
+    (r"bullet trash can|dustbin|recycling bin", "bin", "otherprop", "floor"),
     # bathroom
     (r"bath", "bathtub", "bathtub", "floor"),
     (r"(corner|island).* ?bath(tub)?", "", "bathtub", "floor"),
     (r"shower stall", "shower", "otherfurniture", "floor"),
     (r"toilets unit", "toilet", "toilet", "floor"),
     (r"bidet", "bidet", "otherfurniture", "floor"),
-    (r"vanity", "washbasin", "sink", "floor"),
-    (r"washbasin", "washbasin", "sink", "floor"),
+    (r"vanity", "wash basin", "sink", "floor"),
+    (r"washbasin", "wash basin", "sink", "floor"),
     (r"bathmat", "bath mat", "floor_mat", "floor"),
-    (r"clothes basket", "laundry basket", "otherprop", "floor"),
+    (r"clothes basket", "basket", "otherprop", "floor"),
     (r"towel rack", "towel rail", "towel", "wall"),
     (r"toilet paper dispenser", "", "otherprop", "wall"),
-    (r"soap", "soap dispenser", "otherprop", "surface"),
+    (r"soap", "soap bottle", "otherprop", "surface"),
     (r"cosmetics pot", "jar", "otherprop", "surface"),
     (r"towel", "towel stack", "towel", "surface"),
     # lamps
@@ -130,17 +130,17 @@ _RULES: tuple[tuple[str, str, str, Mount], ...] = (
     # plants
     (r"(little|succulent|spider) plant|cactus|bonsai tree|orchids|white lily|tulips|bamboo", "small plant", "otherprop", "surface"),
     (r"flowers", "small plant", "otherprop", "surface"),
-    (r"ficus|yucca|spathiphyllum|(indoor |decorative )?plant", "floor plant", "otherprop", "floor"),
+    (r"ficus|yucca|spathiphyllum|(indoor |decorative )?plant", "plant", "otherprop", "floor"),
     (r"vase", "vase", "otherprop", "surface"),
     # small things
     (r"book", "book", "books", "surface"),
     (r"newspaper", "newspaper", "paper", "surface"),
     (r"clock", "alarm clock", "otherprop", "surface"),
-    (r"frame .*", "picture frame", "picture", "surface"),
+    (r"frame .*", "photo frame", "picture", "surface"),
     (r"penbox", "pen holder", "otherprop", "surface"),
     (r"letter tray", "paper stack", "otherprop", "surface"),
     (r"gift", "box", "box", "surface"),
-    (r"cardboard box|crate", "storage box", "box", "floor"),
+    (r"cardboard box|crate", "box", "box", "surface"),
     (r"suitcase|briefcase", "suitcase", "bag", "floor"),
     (r"handbag|backpack", "bag", "bag", "surface"),
     (r"cap|hat|folded clothes", "hat", "clothes", "surface"),
@@ -152,7 +152,7 @@ _RULES: tuple[tuple[str, str, str, Mount], ...] = (
     (r"oriental rug|round carpet", "rug", "floor_mat", "floor"),
     (r"doormat", "doormat", "floor_mat", "floor"),
     (r"wall hanger", "wall hooks", "otherprop", "wall"),
-    (r"cuckoo clock", "wall clock", "otherprop", "wall"),
+    (r"cuckoo clock", "clock", "otherprop", "wall"),
     (r"upright piano", "piano", "otherfurniture", "floor"),
     (r"fireplace", "", "otherstructure", "floor"),
     (r"radiator", "", "otherfurniture", "floor"),
@@ -162,7 +162,9 @@ _RULES: tuple[tuple[str, str, str, Mount], ...] = (
 )  # fmt: skip
 """The first pattern that is the whole name wins."""
 
-_COMPILED = tuple((re.compile(pattern), *rest) for pattern, *rest in _RULES)
+_COMPILED: tuple[tuple[re.Pattern[str], str, str, Mount], ...] = tuple(
+    (re.compile(pattern), kind, semantic, mount) for pattern, kind, semantic, mount in _RULES
+)
 
 _LIMITS_M: dict[str, tuple[tuple[float, float], tuple[float, float], tuple[float, float]]] = {
     "dining chair": ((0.35, 0.75), (0.6, 1.2), (0.35, 0.8)),
@@ -177,12 +179,12 @@ _LIMITS_M: dict[str, tuple[tuple[float, float], tuple[float, float], tuple[float
     "night stand": ((0.3, 0.7), (0.3, 0.75), (0.25, 0.6)),
     "ceiling lamp": ((0.1, 1.0), (0.02, 0.4), (0.1, 1.0)),
     "pendant": ((0.1, 0.9), (0.2, 1.0), (0.1, 0.9)),
-    "floor plant": ((0.2, 1.0), (0.4, 1.9), (0.2, 1.0)),
+    "plant": ((0.2, 1.0), (0.4, 1.9), (0.2, 1.0)),
     "small plant": ((0.05, 0.45), (0.05, 0.6), (0.05, 0.45)),
     "rug": ((0.5, 2.6), (0.001, 0.04), (0.5, 2.6)),
     "vase": ((0.05, 0.3), (0.1, 0.45), (0.05, 0.3)),
-    "washbasin": ((0.4, 1.3), (0.7, 1.0), (0.3, 0.75)),
-    "storage box": ((0.2, 0.65), (0.15, 0.65), (0.2, 0.65)),
+    "wash basin": ((0.4, 1.3), (0.7, 1.0), (0.3, 0.75)),
+    "box": ((0.2, 0.65), (0.15, 0.65), (0.2, 0.65)),
     "alarm clock": ((0.03, 0.2), (0.03, 0.2), (0.02, 0.2)),
     "television": ((0.4, 1.3), (0.3, 0.8), (0.03, 0.4)),
     "kitchen island": ((0.6, 1.4), (0.8, 1.0), (0.5, 1.3)),
@@ -238,7 +240,7 @@ def _by_size(
         return "single bed", mount
     if kind == "dining table" and height < 0.56:
         return "coffee table", mount
-    if kind == "floor plant" and height < 0.45:
+    if kind == "plant" and height < 0.45:
         return "small plant", "surface"
     return kind, mount
 

@@ -8,8 +8,8 @@ import numpy as np
 from scenelift.render.furniture.builders import Palette
 from scenelift.render.rooms.contact import REST_GAP_M
 from scenelift.render.rooms.footprints import rectangle
-from scenelift.render.rooms.lights import shining
 from scenelift.render.rooms.groups import Group, Part
+from scenelift.render.rooms.lights import shining
 from scenelift.render.rooms.outline import WallLine
 from scenelift.render.rooms.place import Layout, Placed, Pose, Zone
 from scenelift.render.rooms.source import FurnitureSource
@@ -28,6 +28,8 @@ class Decor:
     palette: Palette
     rng: np.random.Generator
     lamps_on: bool = True
+    curtains: bool = True
+    """Whether there is space for curtains before the sills."""
     sills: tuple[Placed, ...] = ()
     """Windows whose sills may carry things."""
 
@@ -130,6 +132,8 @@ def _try_put(
         if base is None:
             return False
         pose = replace(pose, y_m=base)
+        if base > REST_GAP_M:
+            pose = layout.settled(furniture, pose)
     margin = 0.0 if hung else margin_m
     if not layout.fits(
         furniture, pose, group=number, margin_m=margin, share_boxes=share_boxes, keep_way=not hung

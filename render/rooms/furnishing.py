@@ -6,20 +6,29 @@ from dataclasses import replace
 import numpy as np
 
 from scenelift.render.rooms.arrange import Decor, place_group
+from scenelift.render.rooms.clutter import FLOOR_THINGS, THINGS
 from scenelift.render.rooms.footprints import rectangle
-from scenelift.render.rooms.clutter import THINGS
 from scenelift.render.rooms.kitchen_run import place_kitchen
 from scenelift.render.rooms.outline import inside
-from scenelift.render.rooms.small_objects import scatter
 from scenelift.render.rooms.place import Layout, Pose, Zone
+from scenelift.render.rooms.small_objects import leave_on_floor, scatter
 from scenelift.render.rooms.tables import ROOMS
+from scenelift.render.rooms.windows import dress_windows
+
+_CEILING = {
+    "kitchen": ("ceiling lamp", "spots", "spots"),
+    "bathroom": ("ceiling lamp", "ceiling lamp", "spots"),
+    "hallway": ("ceiling lamp", "ceiling lamp", "spots", "pendant"),
+    "": ("ceiling lamp", "ceiling lamp", "pendant", "chandelier", "spots"),
+}
 
 
 def furnish_room(decor: Decor) -> None:
     """Put into a room what its kind asks for, as far as there is space."""
     layout = decor.layout
     layout.zones.extend(opening_zones(layout))
-    number = 2
+    number = 3
+    dress_windows(decor, number=2)
     facing: Pose | None = None
     table: Pose | None = None
     if layout.plan.kind == "kitchen":
@@ -36,6 +45,8 @@ def furnish_room(decor: Decor) -> None:
                 table = pose
     _hang_lamps(decor, table=table)
     put_small_things(decor)
+    left = FLOOR_THINGS[layout.plan.kind]
+    leave_on_floor(decor, left, count=int(decor.rng.integers(0, 5)), number=number)
 
 
 def put_small_things(decor: Decor) -> None:
@@ -89,12 +100,18 @@ def _hang_lamps(decor: Decor, *, table: Pose | None) -> None:
         step = np.where(size == size.max(), size / 4, 0.0)
         spots = [spots[0] - step, spots[0] + step]
     over_table = table is not None and len(spots) == 1
-    kinds = ("pendant",) if over_table else ("ceiling lamp", "ceiling lamp", "pendant")
-    kind = decor.choose(kinds) or decor.choose(("ceiling lamp", "pendant"))
+    kinds = (
+        ("pendant", "pendant", "chandelier")
+        if over_table
+        else _CEILING.get(layout.plan.kind, _CEILING[""])
+    )
+    kind = decor.choose(kinds) or decor.choose(("ceiling lamp",))
     if kind is None:
         return
     lamp = decor.make(kind)
-    if lamp is not None and layout.plan.height_m - float(lamp.size_m[1]) < (1.35 if over_table else 2.02):
+    if lamp is not None and layout.plan.height_m - float(lamp.size_m[1]) < (
+        1.35 if over_table else 2.02
+    ):
         lamp = decor.make(decor.choose(("ceiling lamp",)) or kind)
     if lamp is None:
         return

@@ -6,6 +6,7 @@ import resource
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from pathlib import Path
 
@@ -71,8 +72,11 @@ def test_another_process_gives_the_same_file_and_another_seed_another(
     assert contents(tmp_path / "b.h5")["image/0"] != contents(reference)["image/0"]
 
 
-def test_a_killed_run_loses_nothing_that_was_finished(reference: Path, tmp_path: Path) -> None:
+def test_a_killed_run_loses_nothing_that_was_finished(
+    reference: Path, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
     """SIGKILL at random moments, among them the start, the merging and the clearing away."""
+    record_property("count", KILLS)
     flags = (*SMALL, "--frames", str(FRAMES), "--seed", "5", "--workers", "2")
     chance = random.Random(7)
     expected = contents(reference)
