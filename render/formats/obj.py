@@ -110,7 +110,7 @@ def _gather(
     starts, ends = lines.starts[at] + skip, lines.ends[at] + 1
     edges = np.zeros(len(lines.code) + 1, np.int8)
     edges[starts] += 1
-    np.add.at(edges, ends, -1)
+    edges[ends] -= 1
     text = lines.code[np.cumsum(edges[:-1], dtype=np.int8).view(bool)]
     offsets = np.concatenate(([0], np.cumsum(ends - starts)))[:-1]
     if (text == ord("#")).any():
@@ -440,19 +440,22 @@ def mesh_from_obj(
     obj: ObjModel,
     *,
     materials: Mapping[str, Material],
-    select: Bool[np.ndarray, " f"] | None = None,
+    select: Bool[np.ndarray, " f"] | Int[np.ndarray, " n"] | None = None,
 ) -> Mesh:
     """Make a mesh of some faces of an OBJ file; unused vertices and materials are left out.
 
     Args:
         obj: The file.
         materials: By name; a name that is not there becomes a plain grey material of that name.
-        select: Which faces; all by default.
+        select: Which faces, as a mask or as indices; all by default.
 
     Raises:
         SceneError: if no face is selected.
     """
-    chosen = np.arange(len(obj.faces), dtype=np.int64) if select is None else np.flatnonzero(select)
+    if select is None:
+        chosen = np.arange(len(obj.faces))
+    else:
+        chosen = np.flatnonzero(select) if select.dtype == bool else select
     if not len(chosen):
         raise SceneError("no faces are selected")
     used, faces = np.unique(obj.faces[chosen], return_inverse=True)
@@ -472,6 +475,19 @@ def _material(materials: Mapping[str, Material], name: str) -> Material:
     return materials.get(name) or Material(name=name or "default")
 
 
+def split_by_label(
+    labels: Int[np.ndarray, " f"],
+) -> tuple[tuple[int, Int[np.ndarray, " n"]], ...]:
+    """List each label with the places where it stands, both in order.
+
+    >>> [(label, places.tolist()) for label, places in split_by_label(np.array([7, 2, 7]))]
+    [(2, [1]), (7, [0, 2])]
+    """
+    order = np.argsort(labels, kind="stable")
+    found, starts = np.unique(labels[order], return_index=True)
+    return tuple(zip(found.tolist(), np.split(order, starts[1:]), strict=True))
+
+
 def obj_to_meshes(
     obj: ObjModel, *, materials: Mapping[str, Material]
 ) -> Sequence[tuple[str, Mesh]]:
@@ -484,6 +500,6 @@ def obj_to_meshes(
     labels = obj.face_objects if by_object else obj.face_groups
     names = obj.object_names if by_object else obj.group_names
     return tuple(
-        (names[index], mesh_from_obj(obj, materials=materials, select=labels == index))
-        for index in np.unique(labels)
+        (names[index], mesh_from_obj(obj, materials=materials, select=chosen))
+        for index, chosen in split_by_label(labels)
     )

@@ -15,14 +15,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from scenelift.datasets.nyu40 import nyu40_id
+from scenelift.render.formats.assemble import with_unique_names
 from scenelift.render.formats.files import DataRoot, MissingFileError
 from scenelift.render.formats.floors import find_rooms, room_of, surfaces_of
 from scenelift.render.formats.mtl import MtlMaterial, material_from_mtl
 from scenelift.render.formats.names import semantic_of
-from scenelift.render.formats.obj import ObjModel, load_obj, mesh_from_obj
+from scenelift.render.formats.obj import ObjModel, load_obj, mesh_from_obj, split_by_label
 from scenelift.render.formats.panes import (
     find_panes,
     find_portals,
@@ -100,12 +101,15 @@ def read_scene(path: Path, *, data_root: Path, seed: int) -> Scene:
     furnished = any(re.search("enclose|skeleton|_fmx_", part) for part in obj.object_names)
     library = _Library(root=root, folder=path.parent, cache=TextureCache(), name=name, seed=seed)
     materials = _materials(obj, mtls, library=library)
+    lacking = frozenset((_FLOOR, _CEILING)) - {class_of(part)[1] for part in obj.object_names}
     nodes = [
         node
-        for index, object_name in enumerate(obj.object_names)
-        if (obj.face_objects == index).any()
-        for node in _nodes(obj, index, object_name, materials=materials, library=library)
+        for index, own in split_by_label(obj.face_objects)
+        for node in _nodes(
+            obj, own, obj.object_names[index], lacking=lacking, materials=materials, library=library
+        )
     ]
+    nodes = with_unique_names(nodes)
     kind = _kind(path)
     surfaces = surfaces_of([node for node in nodes if node.semantic != _WINDOW])
     rooms = find_rooms(nodes, kind=kind)
@@ -117,7 +121,7 @@ def read_scene(path: Path, *, data_root: Path, seed: int) -> Scene:
         nodes=tuple(nodes),
         rooms=rooms,
         portals_world=find_portals(
-            [node for node in nodes if node.semantic == _WINDOW], solid=surfaces.walls
+            [node for node in nodes if node.semantic == _WINDOW], walls=surfaces.walls
         ),
         furnished=furnished,
         source="scenenet",
@@ -158,10 +162,14 @@ class _Library:
             try:
                 place = self.root.resolve(self.folder, reference)
             except MissingFileError:
-                return self._missing(reference)
+                self._missing(reference)
+                return None
             if not place.is_dir():
                 return self._load(place)
-            return self.drawn(place, key=key) or self._missing(reference)
+            texture = self.drawn(place, key=key)
+            if texture is None:
+                self._missing(reference)
+            return texture
 
         return find
 
@@ -223,21 +231,19 @@ def _materials(
 
 def _nodes(
     obj: ObjModel,
-    index: int,
+    own: Int[np.ndarray, " n"],
     object_name: str,
     *,
+    lacking: frozenset[int],
     materials: Mapping[str, Material],
     library: _Library,
 ) -> list[Node]:
     """Make the nodes of one object: one, or wall, floor and ceiling of a room in one piece."""
     category, semantic = class_of(object_name)
-    own = obj.face_objects == index
-    has_floor = any(class_of(name)[1] == _FLOOR for name in obj.object_names)
-    has_ceiling = any(class_of(name)[1] == _CEILING for name in obj.object_names)
-    if semantic != _WALL or (has_floor and has_ceiling):
-        parts = [(object_name, category, semantic, own)]
+    if semantic != _WALL or not lacking:
+        parts = [(object_name or "mesh", category, semantic, own)]
     else:
-        parts = _split(obj, own, object_name, floor=not has_floor, ceiling=not has_ceiling)
+        parts = _split(obj, own, object_name, lacking=lacking)
     nodes = []
     for name, word, value, select in parts:
         mesh = mesh_from_obj(obj, materials=materials, select=select)
@@ -249,22 +255,22 @@ def _nodes(
 
 
 def _split(
-    obj: ObjModel, own: Bool[np.ndarray, " f"], name: str, *, floor: bool, ceiling: bool
-) -> list[tuple[str, str, int, Bool[np.ndarray, " f"]]]:
+    obj: ObjModel, own: Int[np.ndarray, " n"], name: str, *, lacking: frozenset[int]
+) -> list[tuple[str, str, int, Int[np.ndarray, " m"]]]:
     """Cut a wall into wall, floor and ceiling by its faces' directions and heights."""
-    corners = obj.vertices[obj.faces]
+    corners = obj.vertices[obj.faces[own]]
     height = obj.vertices[np.unique(obj.faces), 1]
     low, high = float(height.min()), float(height.max())
-    level = own & _is_level(corners)
+    level = _is_level(corners)
     middle = corners[..., 1].mean(axis=1)
-    below = level & (middle < low + 0.15 * (high - low)) & floor
-    above = level & (middle > high - 0.15 * (high - low)) & ceiling
+    below = level & (middle < low + 0.15 * (high - low)) & (_FLOOR in lacking)
+    above = level & (middle > high - 0.15 * (high - low)) & (_CEILING in lacking)
     parts = [
-        (name, "wall", _WALL, own & ~below & ~above),
-        (f"{name}/floor", "floor", _FLOOR, below),
-        (f"{name}/ceiling", "ceiling", _CEILING, above),
+        (name, "wall", _WALL, own[~below & ~above]),
+        (f"{name}/floor", "floor", _FLOOR, own[below]),
+        (f"{name}/ceiling", "ceiling", _CEILING, own[above]),
     ]
-    return [part for part in parts if part[3].any()]
+    return [part for part in parts if len(part[3])]
 
 
 def _is_level(corners: Float[np.ndarray, "f 3 3"]) -> Bool[np.ndarray, " f"]:

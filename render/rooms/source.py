@@ -17,8 +17,8 @@ class FurnitureSource(Protocol):
         """What it can make."""
         ...
 
-    def make(self, kind: str, *, rng: np.random.Generator, palette: Palette) -> Furniture:
-        """Make or load one object; the result depends on the arguments alone."""
+    def make(self, kind: str, *, rng: np.random.Generator, palette: Palette) -> Furniture | None:
+        """Make or load one object, None if there is none that can be used; the result depends on the arguments alone."""
         ...
 
 
