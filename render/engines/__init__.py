@@ -1,7 +1,7 @@
 """What draws a scene. One module an engine; each offers `prepare(scene) -> Engine`."""
 
 from types import TracebackType
-from typing import Literal, Protocol, Self
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Float32, Int
@@ -18,10 +18,11 @@ class EngineError(RuntimeError):
     """An engine that cannot work here: names what is missing and how to get it."""
 
 
+@runtime_checkable
 class Engine(Protocol):
     """One scene, made ready for rays. Frees its memory at the end of its `with` block."""
 
-    def __enter__(self) -> Self: ...
+    def __enter__(self) -> "Engine": ...
 
     def __exit__(
         self,

@@ -4,7 +4,6 @@ Rendering is spread over processes, so nothing here starts a thread.
 """
 
 from types import TracebackType
-from typing import Self
 
 import numpy as np
 from jaxtyping import Float, Float32, Int
@@ -58,7 +57,7 @@ class EmbreeEngine:
             self._memory,
         )
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "EmbreeEngine":
         return self
 
     def __exit__(

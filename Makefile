@@ -1,0 +1,37 @@
+# `make demo` and `make test` need only git, make, python3 (3.11 or newer) and python3-venv.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test test-full lint clean
+
+demo: $(VENV)/.ready
+	$(BIN)/render-scenes --out demo/rooms.h5 --frames 24 --overwrite
+	$(BIN)/render-scenes view demo/rooms.h5 --out demo/rooms.png
+	@echo "The pictures are in $(CURDIR)/demo/rooms.png, the data in $(CURDIR)/demo/rooms.h5"
+
+test: $(VENV)/.ready-dev lint
+	$(BIN)/pytest -q -m "not slow"
+
+# The full counts of kills, mutations and long runs; writes docs/reliability.md.
+test-full: $(VENV)/.ready-dev lint
+	$(BIN)/python -m scenelift.benchmarks.reliability --out docs/reliability.md
+
+lint: $(VENV)/.ready-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pyright
+
+$(VENV)/.ready: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --editable .
+	touch $@
+
+$(VENV)/.ready-dev: $(VENV)/.ready
+	$(BIN)/pip install --quiet --editable ".[dev,engines]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) demo
