@@ -43,7 +43,8 @@ def furnish_room(decor: Decor) -> None:
                 facing = pose
             if pose is not None and "dining table" in group.main:
                 table = pose
-    _hang_lamps(decor, table=table)
+    if decor.hang_lamps:
+        _hang_lamps(decor, table=table)
     put_small_things(decor)
     left = FLOOR_THINGS[layout.plan.kind]
     leave_on_floor(decor, left, count=int(decor.rng.integers(0, 5)), number=number)
@@ -124,5 +125,8 @@ def _hang_lamps(decor: Decor, *, table: Pose | None) -> None:
             yaw_rad=float(rng.choice([0.0, math.pi / 2])),
             y_m=layout.plan.height_m - float(lamp.size_m[1]) - 0.001,
         )
-        if layout.fits(lamp, replace(pose, y_m=pose.y_m - 0.002), group=0, keep_way=False):
-            layout.put(lamp, pose, group=0)
+        fitted = pose if layout.exact else layout.lifted(lamp, pose)
+        if fitted is not None and layout.fits(
+            lamp, replace(fitted, y_m=fitted.y_m - 0.002), group=0, keep_way=False
+        ):
+            layout.put(lamp, fitted, group=0)

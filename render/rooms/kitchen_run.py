@@ -143,9 +143,10 @@ def _hang(
     layout = decor.layout
     y_m = min(y_m, layout.plan.height_m - float(thing.size_m[1]) - 0.01)
     pose = wall_pose(wall, along_m, float(thing.size_m[2]) / 2 + 0.001, y_m=y_m)
-    if not layout.fits(thing, pose, group=number, margin_m=0.0, keep_way=False):
+    fitted = pose if layout.exact else layout.pressed(thing, pose)
+    if fitted is None or not layout.fits(thing, fitted, group=number, margin_m=0.0, keep_way=False):
         return False
-    return layout.put(thing, pose, group=number)
+    return layout.put(thing, fitted, group=number)
 
 
 def widened(furniture: Furniture, *, width_m: float) -> Furniture:
