@@ -36,6 +36,7 @@ STEP_M = 0.06
 
 FLOOR_ERROR_M = 1.5e-3
 """Of floors that others modelled."""
+CEILING_ERROR_M = 0.02
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -190,7 +191,8 @@ class Layout:
         """
         corners = self.corners(furniture, pose, margin_m=margin_m)
         low, high = pose.y_m, pose.y_m + float(furniture.size_m[1])
-        if high > self.plan.height_m - 0.002 or not inside_outline(corners, self.plan.outline_xz):
+        headroom = self.plan.height_m - 0.002 + (0.0 if self.exact else CEILING_ERROR_M)
+        if high > headroom or not inside_outline(corners, self.plan.outline_xz):
             return False
         flat = high < STEP_M
         if not self.exact and low < 2 * REST_GAP_M and not self.has_floor(corners):
