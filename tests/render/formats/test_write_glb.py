@@ -135,7 +135,7 @@ def test_what_is_written_is_read_back(recipe: Recipe) -> None:
     scene = scene_of(recipe)
     with tempfile.TemporaryDirectory() as folder:
         written = write_glb(scene, Path(folder) / "a.glb")
-        back = read_scene(written.path, format="gltf", data_root=Path(folder))
+        back = read_scene(written.path, data_root=Path(folder))
     assert_same_nodes(scene, back, sort_faces=True)
     assert_same_lights(list(scene.lights), list(back.lights), rtol=1e-12)
     assert [(x.radius_m, x.room) for x in back.lights] == [
