@@ -2,7 +2,7 @@ import io
 import json
 import struct
 import tempfile
-from dataclasses import replace
+from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Any
 
@@ -141,7 +141,7 @@ def test_what_is_written_is_read_back(recipe: Recipe) -> None:
     assert [(x.radius_m, x.room) for x in back.lights] == [
         (x.radius_m, x.room) for x in scene.lights
     ]
-    assert back.sky == scene.sky
+    assert astuple(back.sky) == astuple(scene.sky)
     assert (back.name, back.licence, back.furnished, back.source) == (
         scene.name, scene.licence, scene.furnished, scene.source,
     )  # fmt: skip
