@@ -281,6 +281,8 @@ def lathe(
 ) -> Shape:
     """Turn a profile about the y axis.
 
+    Parts that lie nearly level get their texture from above, as if cut from a board.
+
     Args:
         profile: (radius, height) in metres, outside from bottom to top, then possibly back down inside; radius 0
             closes it. Consecutive points must differ.
@@ -307,6 +309,8 @@ def lathe(
     along = np.concatenate([[0.0], np.cumsum(length)])
     radius = max(float(points[:, 0].mean()), 1e-3)
     uvs = np.stack([angle[column] * radius, along[row]], axis=2)
+    level = np.abs(side[segment, 1]) > 0.8
+    uvs[level] = vertices[faces[level]][..., [0, 2]]
     pole = points[:, 0] <= 1e-9
     flat_row = np.where((row == segment[:, None]).sum(axis=1) == 2, segment, segment + 1)
     keep = ~pole[flat_row]

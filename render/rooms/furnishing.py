@@ -6,22 +6,31 @@ from dataclasses import replace
 import numpy as np
 
 from scenelift.render.rooms.arrange import Decor, place_group
+from scenelift.render.rooms.clutter import FLOOR_THINGS, THINGS
 from scenelift.render.rooms.footprints import rectangle
-from scenelift.render.rooms.clutter import THINGS
 from scenelift.render.rooms.kitchen_run import place_kitchen
 from scenelift.render.rooms.outline import inside
-from scenelift.render.rooms.small_objects import scatter
 from scenelift.render.rooms.place import Layout, Pose, Zone
+from scenelift.render.rooms.small_objects import leave_on_floor, scatter
 from scenelift.render.rooms.tables import ROOMS
+from scenelift.render.rooms.windows import dress_windows
+
+_CEILING = {
+    "kitchen": ("ceiling lamp", "spots", "spots"),
+    "bathroom": ("ceiling lamp", "ceiling lamp", "spots"),
+    "hallway": ("ceiling lamp", "ceiling lamp", "spots", "pendant"),
+    "": ("ceiling lamp", "ceiling lamp", "pendant", "chandelier", "spots"),
+}
 
 
 def furnish_room(decor: Decor) -> None:
     """Put into a room what its kind asks for, as far as there is space."""
     layout = decor.layout
     layout.zones.extend(opening_zones(layout))
-    _hang_lamps(decor)
-    number = 2
+    number = 3
+    dress_windows(decor, number=2)
     facing: Pose | None = None
+    table: Pose | None = None
     if layout.plan.kind == "kitchen":
         place_kitchen(decor, number=1)
     for group in ROOMS[layout.plan.kind]:
@@ -32,7 +41,12 @@ def furnish_room(decor: Decor) -> None:
             number += 1
             if pose is not None and "tv stand" in group.main:
                 facing = pose
+            if pose is not None and "dining table" in group.main:
+                table = pose
+    _hang_lamps(decor, table=table)
     put_small_things(decor)
+    left = FLOOR_THINGS[layout.plan.kind]
+    leave_on_floor(decor, left, count=int(decor.rng.integers(0, 5)), number=number)
 
 
 def put_small_things(decor: Decor) -> None:
@@ -73,21 +87,34 @@ def opening_zones(layout: Layout) -> list[Zone]:
     return zones
 
 
-def _hang_lamps(decor: Decor) -> None:
-    """Hang one lamp in the room's middle, two in a long room."""
+def _hang_lamps(decor: Decor, *, table: Pose | None) -> None:
+    """Hang a pendant over the dining table, else a lamp in the room's middle, two in a long room."""
     layout, rng = decor.layout, decor.rng
-    kind = decor.choose(("ceiling lamp", "pendant"))
-    if kind is None:
-        return
-    lamp = decor.make(kind)
     outline = layout.plan.outline_xz
     low, high = outline.min(axis=0), outline.max(axis=0)
     size = high - low
-    middle = (low + high) / 2
-    spots = [middle]
-    if size.max() > 1.7 * size.min() or size.max() > 5.2:
+    spots = [(low + high) / 2]
+    if table is not None and rng.random() < 0.7:
+        spots = [np.array([table.x_m, table.z_m])]
+    elif size.max() > 1.7 * size.min() or size.max() > 5.2:
         step = np.where(size == size.max(), size / 4, 0.0)
-        spots = [middle - step, middle + step]
+        spots = [spots[0] - step, spots[0] + step]
+    over_table = table is not None and len(spots) == 1
+    kinds = (
+        ("pendant", "pendant", "chandelier")
+        if over_table
+        else _CEILING.get(layout.plan.kind, _CEILING[""])
+    )
+    kind = decor.choose(kinds) or decor.choose(("ceiling lamp",))
+    if kind is None:
+        return
+    lamp = decor.make(kind)
+    if lamp is not None and layout.plan.height_m - float(lamp.size_m[1]) < (
+        1.35 if over_table else 2.02
+    ):
+        lamp = decor.make(decor.choose(("ceiling lamp",)) or kind)
+    if lamp is None:
+        return
     for spot in spots:
         if not inside(outline, spot[None])[0]:
             spot = outline.mean(axis=0)

@@ -94,9 +94,9 @@ def _fill(
     bases: list[Placed] = []
     at = low
     for kind in kinds:
-        if kind not in decor.source.kinds:
+        unit = decor.make(kind) if kind in decor.source.kinds else None
+        if unit is None:
             continue
-        unit = decor.make(kind)
         width, _, depth = (float(s) for s in unit.size_m)
         if at + width > high:
             continue
@@ -120,6 +120,7 @@ def _fill_above(decor: Decor, wall: WallLine, bases: list[Placed], *, number: in
         return
     low = float(decor.rng.uniform(1.38, 1.5))
     shelf_like = decor.make("wall cabinet")
+    hood = decor.make("hood") if "hood" in decor.source.kinds else None
     for base in bases:
         if base.high_y_m > 1.2:
             continue
@@ -127,9 +128,9 @@ def _fill_above(decor: Decor, wall: WallLine, bases: list[Placed], *, number: in
         along = float(offset @ wall.along_xz)
         width = float(base.furniture.size_m[0])
         stove = base.furniture.kind == "stove"
-        if stove and "hood" in decor.source.kinds:
-            upper, y = decor.make("hood"), low + 0.15
-        elif stove:
+        if stove and hood is not None:
+            upper, y = hood, low + 0.15
+        elif stove or shelf_like is None:
             continue
         else:
             upper, y = widened(shelf_like, width_m=width), low

@@ -1,11 +1,19 @@
 """The state of a room while it is being furnished, and the questions that a new object must pass."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Float64
 
-from scenelift.render.rooms.contact import REST_GAP_M, Triangles, bounds, cross, world_triangles
+from scenelift.render.rooms.contact import (
+    REST_GAP_M,
+    Triangles,
+    bounds,
+    cross,
+    gap_m,
+    resting_points,
+    world_triangles,
+)
 from scenelift.render.rooms.footprints import (
     Rectangle,
     component_of,
@@ -161,6 +169,7 @@ class Layout:
         margin_m: float = 0.005,
         share_boxes: bool = False,
         keep_way: bool = True,
+        zones: bool = True,
     ) -> bool:
         """Ask the cheap questions: inside the outline, clear of boxes and zones of others, a way left free.
 
@@ -171,13 +180,14 @@ class Layout:
             margin_m: Distance from other boxes.
             share_boxes: Whether its box may overlap those of its own group; the exact test judges later.
             keep_way: Whether to check that doors and the room's middle stay connected.
+            zones: Whether to stay out of zones; curtains belong before windows.
         """
         corners = self.corners(furniture, pose, margin_m=margin_m)
         low, high = pose.y_m, pose.y_m + float(furniture.size_m[1])
         if high > self.plan.height_m - 0.002 or not inside_outline(corners, self.plan.outline_xz):
             return False
         flat = high < STEP_M
-        if self._meets_zone(corners, low, high, group=group, flat=flat):
+        if zones and self._meets_zone(corners, low, high, group=group, flat=flat):
             return False
         if self._meets_box(corners, low, high, group=group, share_boxes=share_boxes):
             return False
@@ -259,6 +269,12 @@ class Layout:
                 return False
         return True
 
+    def near_something(self, corners: Rectangle) -> bool:
+        """Tell whether a wall or furniture that stands on the floor reaches into a rectangle."""
+        if not inside_outline(corners, self.plan.outline_xz):
+            return True
+        return self._meets_box(corners, STEP_M, 0.3, group=-2, share_boxes=False)
+
     def base_y_m(self, corners: Rectangle) -> float | None:
         """Return the height on which something with these corners would stand: the floor or a rug wholly below it.
 
@@ -273,6 +289,21 @@ class Layout:
                     return None
                 return other.high_y_m + REST_GAP_M
         return REST_GAP_M
+
+    def settled(self, furniture: Furniture, pose: Pose) -> Pose:
+        """Return a pose lowered until a first point touches the rug below, whose pile may lie under its border."""
+        triangles = world_triangles(furniture.mesh, pose.matrix())
+        points = resting_points(triangles, direction=(0.0, -1.0, 0.0))
+        low, high = bounds(triangles)
+        gaps = [
+            gap_m(points, other.triangles, direction=(0.0, -1.0, 0.0), reach_m=STEP_M)
+            for other in self.placed
+            if other.high_y_m <= STEP_M
+            and (other.bounds[0] <= high).all()
+            and (other.bounds[1, [0, 2]] >= low[[0, 2]]).all()
+        ]
+        drop = min(gaps, default=0.0)
+        return replace(pose, y_m=pose.y_m - drop + REST_GAP_M) if drop < STEP_M else pose
 
     def take_back(self, count: int) -> None:
         """Remove all but the first `count` objects."""

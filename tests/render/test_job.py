@@ -5,6 +5,8 @@ import random
 import resource
 import signal
 import subprocess
+import time
+from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from pathlib import Path
 
@@ -70,14 +72,20 @@ def test_another_process_gives_the_same_file_and_another_seed_another(
     assert contents(tmp_path / "b.h5")["image/0"] != contents(reference)["image/0"]
 
 
-def test_a_killed_run_loses_nothing_that_was_finished(reference: Path, tmp_path: Path) -> None:
+def test_a_killed_run_loses_nothing_that_was_finished(
+    reference: Path, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
     """SIGKILL at random moments, among them the start, the merging and the clearing away."""
+    record_property("count", KILLS)
     flags = (*SMALL, "--frames", str(FRAMES), "--seed", "5", "--workers", "2")
     chance = random.Random(7)
     expected = contents(reference)
+    begin = time.monotonic()
+    assert run("--out", str(tmp_path / "whole.h5"), *flags).returncode == 0
+    duration_s = time.monotonic() - begin
     for attempt in range(KILLS):
         out = tmp_path / f"{attempt}.h5"
-        kill_after(chance.uniform(0.5, 8.0), "--out", str(out), *flags)
+        kill_after(chance.uniform(0.1, 1.05) * duration_s, "--out", str(out), *flags)
         shards = out.with_name(out.name + ".parts")
         finished = {p: p.stat().st_mtime_ns for p in shards.glob("shard-*.h5")}
         done = run("--out", str(out), "--resume", *flags)
