@@ -540,8 +540,6 @@ def extrude(
         levels += [(points, depth / 2 - bevel), (inner, depth / 2)]
     vertices = np.concatenate([np.column_stack([ring, np.full(count, z)]) for ring, z in levels])
     faces, row, column = _grid_faces(len(levels), count, True)
-    faces = faces[:, ::-1]
-    row, column = row[:, ::-1], column[:, ::-1]
     segment = column.min(axis=1)
     normal2 = ends[segment[:, None], column - segment[:, None]]
     normals = np.concatenate([normal2, np.zeros((*normal2.shape[:2], 1))], axis=2)
