@@ -1,6 +1,6 @@
 """Faults planted in a sound file, one at a time: each must be found, and the sound file must pass."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def spoilt(sound: Path, tmp_path: Path) -> Iterator[Callable[[Callable[[Any], None]], CheckReport]]:
+def spoilt(sound: Path, tmp_path: Path) -> Callable[[Callable[[Any], None]], CheckReport]:
     def spoil(fault: Callable[[Any], None]) -> CheckReport:
         path = tmp_path / "spoilt.h5"
         path.write_bytes(sound.read_bytes())
