@@ -108,11 +108,11 @@ def _normals(triangles: Float[np.ndarray, "f 3 3"]) -> Float[np.ndarray, "f 3"]:
 
 
 def _level(triangles: Float[np.ndarray, "f 3 3"]) -> Float[np.ndarray, "g 3 3"]:
-    return triangles[np.abs(_normals(triangles)[:, 1]) > 0.95]
+    return np.asarray(triangles[np.abs(_normals(triangles)[:, 1]) > 0.95])
 
 
 def _upright(triangles: Float[np.ndarray, "f 3 3"]) -> Float[np.ndarray, "g 3 3"]:
-    return triangles[np.abs(_normals(triangles)[:, 1]) < 0.5]
+    return np.asarray(triangles[np.abs(_normals(triangles)[:, 1]) < 0.5])
 
 
 def _areas(triangles: Float[np.ndarray, "f 3 3"]) -> Float[np.ndarray, " f"]:
@@ -290,7 +290,7 @@ def _squared(corners: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 2"]:
 
 
 def room_of(
-    point_world: Float[np.ndarray, "3"], *, rooms: Sequence[Room], reach_m: float = 0.3
+    point_world: Float[np.ndarray, "3"], *, rooms: Sequence[Room], reach_m: float = 0.75
 ) -> int | None:
     """Find the room that a point lies in or nearest to.
 

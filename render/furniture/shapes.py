@@ -281,6 +281,8 @@ def lathe(
 ) -> Shape:
     """Turn a profile about the y axis.
 
+    Parts that lie nearly level get their texture from above, as if cut from a board.
+
     Args:
         profile: (radius, height) in metres, outside from bottom to top, then possibly back down inside; radius 0
             closes it. Consecutive points must differ.
@@ -307,6 +309,8 @@ def lathe(
     along = np.concatenate([[0.0], np.cumsum(length)])
     radius = max(float(points[:, 0].mean()), 1e-3)
     uvs = np.stack([angle[column] * radius, along[row]], axis=2)
+    level = np.abs(side[segment, 1]) > 0.8
+    uvs[level] = vertices[faces[level]][..., [0, 2]]
     pole = points[:, 0] <= 1e-9
     flat_row = np.where((row == segment[:, None]).sum(axis=1) == 2, segment, segment + 1)
     keep = ~pole[flat_row]
@@ -536,8 +540,6 @@ def extrude(
         levels += [(points, depth / 2 - bevel), (inner, depth / 2)]
     vertices = np.concatenate([np.column_stack([ring, np.full(count, z)]) for ring, z in levels])
     faces, row, column = _grid_faces(len(levels), count, True)
-    faces = faces[:, ::-1]
-    row, column = row[:, ::-1], column[:, ::-1]
     segment = column.min(axis=1)
     normal2 = ends[segment[:, None], column - segment[:, None]]
     normals = np.concatenate([normal2, np.zeros((*normal2.shape[:2], 1))], axis=2)

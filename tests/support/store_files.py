@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
+import h5py
 import numpy as np
 from analytic_scenes import box_room, camera_at
 
@@ -28,6 +30,11 @@ EYES = (
     ((1.6, 1.5, -1.9), (-0.8, 0.5, 1.0)),
 )
 """Where the cameras stand in the room of boxes, and what they look at."""
+
+
+def raw_file(path: Path, mode: str = "r") -> Any:
+    """Open a file as it lies, past the store."""
+    return h5py.File(path, mode)
 
 
 def make_header(

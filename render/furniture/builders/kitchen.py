@@ -146,8 +146,8 @@ def kitchen_sink(*, rng: np.random.Generator, palette: Palette) -> Furniture:
     half_w, half_d, z = width / 2, DEPTH_M / 2, 0.03
     left, back, front = half_w - w / 2, half_d - d / 2 + z, half_d - d / 2 - z
     sizes = [(left, thick, DEPTH_M)] * 2 + [(w, thick, back), (w, thick, front)]
-    at = [(-half_w + left / 2, y, 0), (half_w - left / 2, y, 0)]
-    at += [(0, y, -half_d + back / 2), (0, y, half_d - front / 2)]
+    at = [(-half_w + left / 2, y, 0.0), (half_w - left / 2, y, 0.0)]
+    at += [(0.0, y, -half_d + back / 2), (0.0, y, half_d - front / 2)]
     pieces.append((boxes(np.array(sizes), np.array(at, float), bevel=0.001), palette.counter))
     sides = boxes(
         np.array([(0.018, 0.2, DEPTH_M - 0.04)] * 2 + [(width, 0.2, 0.018)] * 2),

@@ -103,8 +103,12 @@ def _rosette(
 ) -> Shape:
     """Make leaves that all start from one point: arching or upright blades."""
     share = np.linspace(0, 1, count)
-    rise = np.interp(share, [0, 1], [1.45, 1.0 if blade else 0.5]) + rng.normal(0, 0.06, count)
-    lengths = height * np.interp(share, [0, 1], [1.0, 0.7]) * rng.uniform(0.85, 1.1, count)
+    rise = np.interp(share, [0, 1], [1.45, 1.15 if blade else 0.75]) + rng.normal(0, 0.06, count)
+    lengths = (
+        height
+        * np.interp(share, [0, 1], [1.0, 0.75 if blade else 0.55])
+        * rng.uniform(0.85, 1.1, count)
+    )
     start = np.tile((0.0, top, 0.0), (count, 1)) + rng.normal(0, 0.01, (count, 3)) * (1, 0, 1)
     return leaves(
         start, _directions(count, rise=rise, rng=rng), lengths=lengths, width=0.13 if blade else 0.2,
@@ -178,7 +182,7 @@ def _plant(
     pieces = _pot(radius, pot, rng=rng, palette=palette)
     top = pot * 0.9
     rest = height - top
-    style = int(rng.integers(4))
+    style = int(rng.integers(4 if kind == "plant" else 3))
     if style < 2:
         shape = _rosette(top, height=rest, rng=rng, count=detail, blade=style == 0)
         pieces.append((shape, palette.foliage))

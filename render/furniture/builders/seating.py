@@ -385,14 +385,15 @@ def _stool(kind: str, *, height: float, rng: np.random.Generator, palette: Palet
         pieces.append((seat.moved((0, height - 0.06, 0)), _upholstery(rng, palette)))
         return assemble(pieces, kind=kind, semantic="chair")
     style = pick_style(rng, ("square", "tapered", "splayed"))
-    inset = 0.7 if style == "splayed" else 0.92
+    padded = rng.random() < 0.5
+    inset = 0.7 if style == "splayed" or not padded else 0.92
     shapes = [legs(size * inset, size * inset, height=height - 0.02, thickness=0.036, style=style)]
     y = height * between(rng, 0.25, 0.4)
     spread = size * inset / 2 - 0.018 + ((height - y) / 6 if style == "splayed" else 0.0)
     corner = np.array([[-1, 0, -1], [1, 0, -1], [1, 0, 1], [-1, 0, 1]]) * spread + (0, y, 0)
     shapes.append(rods(corner, np.roll(corner, -1, axis=0), radius=0.01))
     pieces.append((joined(shapes), frame))
-    if rng.random() < 0.5:
+    if not padded:
         seat = lathe(
             [
                 (0, 0),
