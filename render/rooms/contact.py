@@ -31,7 +31,7 @@ def bounds(triangles: Triangles) -> Float64[np.ndarray, "2 3"]:
 
 def cross(
     first: Triangles,
-    second: Triangles,
+    second: Float64[np.ndarray, "g 3 3"],
     *,
     tolerance_m: float = CROSSING_TOLERANCE_M,
     first_bounds: Float64[np.ndarray, "2 3"] | None = None,
@@ -101,7 +101,7 @@ def gap_m(
 
 def _within(
     triangles: Triangles, low: Float64[np.ndarray, "3"], high: Float64[np.ndarray, "3"]
-) -> Triangles:
+) -> Float64[np.ndarray, "near 3 3"]:
     return np.asarray(triangles[_touching(triangles, low, high)])
 
 
