@@ -60,7 +60,9 @@ def read_scene(path: Path, *, root: DataRoot) -> Scene:
         if mesh_index is None or mesh is None:
             continue
         if "EXT_mesh_gpu_instancing" in file.table(table.get("extensions"), "extensions"):
-            warnings.append(f"{where}: EXT_mesh_gpu_instancing is not read: one instance stands for all")
+            warnings.append(
+                f"{where}: EXT_mesh_gpu_instancing is not read: one instance stands for all"
+            )
         mesh_name = file.text(file.top("meshes")[mesh_index], "name")
         node_name = file.text(table, "name")
         part = Part(
