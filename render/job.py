@@ -24,11 +24,12 @@ from importlib.metadata import version
 from pathlib import Path
 
 import llvmlite.binding
-from scenelift.render.formats.writers import write_scene_into
 
 from scenelift.datasets.store import Header, Reader, hash_content, merge_shards, shard_is_complete
 from scenelift.render.config import VIEWS_PER_SCENE, Content, Execution, RenderConfig
 from scenelift.render.formats import SceneSource, find_scenes
+from scenelift.render.formats.write import write_scene
+from scenelift.render.formats.written import Written
 from scenelift.render.scene import Scene, SceneError
 from scenelift.render.work import Job, Outcome, Task, run_task, shard_path
 from scenelift.render.workers import open_executor
@@ -73,6 +74,8 @@ class Result:
     """How many candidate views were turned away for each reason."""
     bad_scenes: tuple[str, ...]
     """Why each scene that was left out could not be used."""
+    losses: tuple[str, ...] = ()
+    """What the format of the scenes written cannot hold, each line once."""
 
 
 def render_scenes(
@@ -120,6 +123,7 @@ def render_scenes(
             frames=frames,
             rejections=dict(rejections),
             bad_scenes=errors,
+            losses=tuple(dict.fromkeys(line for outcome in outcomes for line in outcome.losses)),
         )
 
 
@@ -274,10 +278,15 @@ class _Ledger:
         )
 
 
-def _writer(execution: Execution) -> Callable[[Scene], None] | None:
+def _writer(execution: Execution) -> Callable[[Scene], Written] | None:
     if execution.write_scenes is None:
         return None
-    return partial(write_scene_into, folder=execution.write_scenes, format=execution.scene_format)
+    return partial(
+        write_scene,
+        folder=execution.write_scenes,
+        format=execution.scene_format,
+        overwrite=execution.overwrite or execution.resume,
+    )
 
 
 def _found(job: Job, task: Task) -> Outcome | None:

@@ -134,13 +134,24 @@ def _cycles(
         curve = _curve(config, reference, denoise=denoise)
         cost_s = cost_at(wanted, qualities=curve.psnr_db, costs=curve.cpu_s)
         ratio = cost_s / ours["ours_cpu_s"].median
-        bound = "" if np.isfinite(ratio) else f"more than {curve.cpu_s[-1] / ours['ours_cpu_s'].median:.0f}"
+        bound = (
+            ""
+            if np.isfinite(ratio)
+            else f"more than {curve.cpu_s[-1] / ours['ours_cpu_s'].median:.0f}"
+        )
         points = zip(curve.samples, curve.cpu_s, curve.psnr_db, strict=True)
         rows += [
-            (f"Cycles {name}: samples, CPU ms, PSNR dB", "; ".join(f"{n}, {1e3 * s:.0f}, {q:.1f}" for n, s, q in points)),
+            (
+                f"Cycles {name}: samples, CPU ms, PSNR dB",
+                "; ".join(f"{n}, {1e3 * s:.0f}, {q:.1f}" for n, s, q in points),
+            ),
             (f"Cycles {name} over ours, CPU time at equal PSNR", bound or f"{ratio:.1f}"),
         ]
-        facts[f"cycles {name}"] = {"samples": curve.samples, "cpu_s": curve.cpu_s, "psnr_db": curve.psnr_db}
+        facts[f"cycles {name}"] = {
+            "samples": curve.samples,
+            "cpu_s": curve.cpu_s,
+            "psnr_db": curve.psnr_db,
+        }
         facts[f"ratio {name}"] = ratio
     return rows, facts
 
@@ -168,7 +179,12 @@ def _draw(config: CyclesBenchmark, pictures: list[tuple[str, int, int, bool]]) -
     scene = config.cache / f"scene_{config.size}.npz"
     _write_scene(scene, size=config.size)
     wanted = [
-        {"path": str(config.cache / f"{name}.npy"), "samples": samples, "seed": seed, "denoise": denoise}
+        {
+            "path": str(config.cache / f"{name}.npy"),
+            "samples": samples,
+            "seed": seed,
+            "denoise": denoise,
+        }
         for name, samples, seed, denoise in pictures
     ]
     job = config.cache / "job.json"

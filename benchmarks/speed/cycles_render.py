@@ -102,9 +102,7 @@ def main() -> None:
     draw(samples=1, seed=0, denoise=any(picture["denoise"] for picture in job["pictures"]))
     for picture in job["pictures"]:
         path = Path(picture["path"])
-        cpu_s = draw(
-            samples=picture["samples"], seed=picture["seed"], denoise=picture["denoise"]
-        )
+        cpu_s = draw(samples=picture["samples"], seed=picture["seed"], denoise=picture["denoise"])
         np.save(path, fetch(path))
         facts = {"cpu_s": cpu_s, "blender": bpy.app.version_string}
         path.with_suffix(".json").write_text(json.dumps(facts))

@@ -36,9 +36,7 @@ def diffuse_room() -> Scene:
 
 def room_camera(*, width: int, height: int) -> Camera:
     """Look into the room from its front, with 65 degrees across."""
-    pose = look_at(
-        eye_world=np.array([-0.4, 1.5, 2.35]), target_world=np.array([0.15, 0.9, -1.0])
-    )
+    pose = look_at(eye_world=np.array([-0.4, 1.5, 2.35]), target_world=np.array([0.15, 0.9, -1.0]))
     focal_px = width / 2 / np.tan(np.radians(65) / 2)
     return Camera(width=width, height=height, focal_px=float(focal_px), T_world_camera=pose)
 

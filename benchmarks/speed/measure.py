@@ -45,9 +45,7 @@ def spread(values: Sequence[float], *, seed: int = 0) -> Spread:
     rng = np.random.default_rng(seed)
     medians = np.median(rng.choice(data, (_RESAMPLES, len(data))), axis=1)
     low, high = np.percentile(medians, [2.5, 97.5])
-    return Spread(
-        median=float(np.median(data)), low=float(low), high=float(high), count=len(data)
-    )
+    return Spread(median=float(np.median(data)), low=float(low), high=float(high), count=len(data))
 
 
 def ratios(slow: Sequence[float], fast: Sequence[float]) -> Spread:
@@ -121,7 +119,9 @@ def conditions() -> dict[str, object]:
         "load": round(os.getloadavg()[0], 2),
         "python": platform.python_version(),
         "packages": packages,
-        "command": " ".join(["python -m scenelift.benchmarks.speed." + Path(sys.argv[0]).stem, *sys.argv[1:]]),
+        "command": " ".join(
+            ["python -m scenelift.benchmarks.speed." + Path(sys.argv[0]).stem, *sys.argv[1:]]
+        ),
     }
 
 

@@ -5,21 +5,15 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 from scenelift.render.scene import Scene, SceneError
 
-FormatName = Literal["suncg", "scenenet", "gltf", "obj", "ply", "collada", "stl", "off"]
-"""SceneNet's files are OBJ too; what is called obj here is any other."""
+FormatName = Literal["suncg", "scenenet", "mesh"]
+"""`mesh` is any other glTF, GLB, OBJ, PLY, COLLADA, STL or OFF file."""
 
-HEAD_BYTES = 1 << 16
-_SUFFIXES: dict[str, FormatName] = {
-    ".glb": "gltf", ".gltf": "gltf", ".obj": "obj", ".ply": "ply", ".dae": "collada", ".stl": "stl", ".off": "off",
-}  # fmt: skip
-_OBJ_LINE = re.compile(
-    rb"^[ \t]*(v[ \t]+[-+.\d]|v[nt][ \t]+[-+.\d]|[og][ \t]|mtllib[ \t]|usemtl[ \t]|f[ \t]+-?\d)"
-)
-_GLTF_ASSET = re.compile(rb'"asset"\s*:\s*\{')
+_KNOWN = "SUNCG (house.json), SceneNet (OBJ), glTF, GLB, OBJ, PLY, COLLADA, STL, OFF"
+MAX_SNIFFED_BYTES = 1 << 26
 _MTLLIB = re.compile(rb"^[ \t]*mtllib[ \t]+([^\r\n]+)", re.MULTILINE)
 _SUNCG_FOLDERS = frozenset(("object", "room", "texture", "metadata"))
 _LIBRARY_FOLDERS = frozenset(("texture_library", "__MACOSX"))
@@ -62,8 +56,7 @@ def find_scenes(
             found.setdefault(source.path.resolve(), source)
     if not found:
         raise SceneError(
-            f"{', '.join(map(str, paths)) or 'no path'}: there is no scene of a known format "
-            f"({', '.join(get_args(FormatName))})"
+            f"{', '.join(map(str, paths)) or 'no path'}: there is no scene in it of a known format: {_KNOWN}"
         )
     return _with_unique_names(list(found.values()))
 
@@ -77,9 +70,7 @@ def _one(path: Path, *, format: FormatName | None) -> SceneSource:
         raise SceneError(f"{path}: the file is empty")
     kind = format or detect_format(path)
     if kind is None:
-        raise SceneError(
-            f"{path}: its content is no known scene format ({', '.join(get_args(FormatName))})"
-        )
+        raise SceneError(f"{path}: its content is no known scene format: {_KNOWN}")
     path = path.absolute()
     above = path.parent.parent
     return SceneSource(
@@ -105,19 +96,15 @@ def _in_folder(folder: Path, *, format: FormatName | None) -> Iterator[SceneSour
             if name.startswith(".") or not path.is_file():
                 continue
             kind = detect_format(path)
-            if format and kind and _family(kind) == _family(format):
+            if kind == "scenenet" and format == "mesh":
                 kind = format
-            if kind and (format is None or kind == format):
+            if kind and kind == (format or kind):
                 yield SceneSource(
                     path=path,
                     format=kind,
                     name=_name(path, kind, below=folder),
                     data_root=_root(path, kind, otherwise=folder),
                 )
-
-
-def _family(kind: FormatName) -> FormatName:
-    return "obj" if kind == "scenenet" else kind
 
 
 def _name(path: Path, kind: FormatName, *, below: Path) -> str:
@@ -163,73 +150,37 @@ def _with_unique_names(sources: list[SceneSource]) -> tuple[SceneSource, ...]:
 
 
 def detect_format(path: Path) -> FormatName | None:
-    """Tell a file's format by its content; a damaged one of a well-known suffix by that, so that reading names the fault.
+    """Tell a file's format by its content; a damaged one by a well-known suffix, so that reading names the fault.
 
     Returns:
         The format; None for what is no scene.
     """
+    from scenelift.render.formats import mesh, scenenet, suncg
+
     try:
         with path.open("rb") as file:
-            head = file.read(HEAD_BYTES)
+            data = file.read(min(path.stat().st_size, MAX_SNIFFED_BYTES))
     except OSError:
         return None
-    return _by_content(path, head) or _SUFFIXES.get(path.suffix.lower())
+    if suncg.recognises(data[:65536]):
+        return "suncg"
+    kind = mesh.detect_format(data)
+    if kind == "obj" and scenenet.recognises(data, materials=_materials_beside(path, data)):
+        return "scenenet"
+    return "mesh" if kind or mesh.suffix_format(path) else None
 
 
-def _by_content(path: Path, head: bytes) -> FormatName | None:
-    from scenelift.render.formats import suncg
-
-    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
-    if text.startswith(b"{"):
-        if suncg.recognises(head):
-            return "suncg"
-        return "gltf" if _GLTF_ASSET.search(_whole(path, head)) else None
-    for magic, kind in _MAGIC:
-        if text.startswith(magic):
-            return kind
-    if text.startswith(b"<") and b"<COLLADA" in head:
-        return "collada"
-    if text.startswith(b"solid") and b"facet" in head:
-        return "stl"
-    return _obj_kind(path, text)
-
-
-_MAGIC: tuple[tuple[bytes, FormatName], ...] = (
-    (b"glTF", "gltf"),
-    (b"ply\n", "ply"),
-    (b"ply\r", "ply"),
-    (b"OFF", "off"),
-    (b"COFF", "off"),
-    (b"NOFF", "off"),
-)
-
-
-def _obj_kind(path: Path, text: bytes) -> FormatName | None:
-    from scenelift.render.formats import scenenet
-
-    lines = (
-        line for line in text.splitlines() if line.strip() and not line.lstrip().startswith(b"#")
-    )
-    if not _OBJ_LINE.match(next(lines, b"")):
-        return None
-    whole = _whole(path, text)
-    match = _MTLLIB.search(whole)
-    materials = b""
-    if match:
-        name = match.group(1).decode("utf-8", "replace").strip()
-        beside = path.parent / name
-        if "/" not in name and "\\" not in name and "\0" not in name and beside.is_file():
-            materials = _whole(beside, b"")
-    return "scenenet" if scenenet.recognises(whole, materials=materials) else "obj"
-
-
-def _whole(path: Path, head: bytes) -> bytes:
-    """Read the rest of a file, up to 256 MiB."""
-    try:
-        with path.open("rb") as file:
-            return file.read(1 << 28)
-    except OSError:
-        return head
+def _materials_beside(path: Path, data: bytes) -> bytes:
+    """Read the material library of an OBJ file if it lies beside it."""
+    match = _MTLLIB.search(data)
+    name = match.group(1).decode("utf-8", "replace").strip() if match else ""
+    if not name or "/" in name or "\\" in name or "\0" in name or len(name) > 200:
+        return b""
+    beside = path.parent / name
+    if not beside.is_file():
+        return b""
+    with beside.open("rb") as file:
+        return file.read(min(beside.stat().st_size, MAX_SNIFFED_BYTES))
 
 
 def read_scene(source: SceneSource, *, seed: int) -> Scene:
@@ -249,5 +200,5 @@ def read_scene(source: SceneSource, *, seed: int) -> Scene:
     elif source.format == "scenenet":
         scene = scenenet.read_scene(source.path, data_root=source.data_root, seed=seed)
     else:
-        scene = mesh.read_scene(source.path, format=source.format, data_root=source.data_root)
+        scene = mesh.read_scene(source.path, data_root=source.data_root)
     return replace(scene, name=source.name)

@@ -7,13 +7,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
-from scenelift.datasets.nyu40 import nyu40_id
+from scenelift.datasets.nyu40 import NYU40_NAMES, nyu40_id
 from scenelift.render.formats.floors import find_rooms, room_of, surfaces_of, world_points
-from scenelift.render.formats.names import is_structure, semantic_from, semantic_of, words_of
+from scenelift.render.formats.names import (
+    is_structure,
+    matched_words,
+    semantic_from,
+    semantic_of,
+    words_of,
+)
+from scenelift.render.formats.obj import MAX_COORDINATE, unit_or_geometric
 from scenelift.render.formats.panes import find_portals
-from scenelift.render.scene import Light, Mesh, Node, Scene, SceneError
+from scenelift.render.scene import Light, Material, Mesh, Node, Scene, SceneError
 
 MAX_EXTENT_M = 200.0
 """A larger scene is taken to be in centimetres or millimetres."""
@@ -36,6 +43,8 @@ class Part:
     T_world_object: Float[np.ndarray, "4 4"]
     names: tuple[str, ...]
     """What may say its class, the most telling first."""
+    extras: object = None
+    """What else the file says of it."""
 
 
 def assemble(
@@ -46,10 +55,11 @@ def assemble(
     lights: Sequence[Light] = (),
     licence: str = "",
     warnings: Sequence[str] = (),
+    in_metres: bool = False,
 ) -> Scene:
     """Make a scene of parts.
 
-    A scene larger than `MAX_EXTENT_M` is scaled by 0.01 or 0.001, whichever brings its height nearer to a room's; one
+    Parts with a singular transform are left out with a warning: they are flat or a point. A scene larger than `MAX_EXTENT_M` is scaled by 0.01 or 0.001, whichever brings its height nearer to a room's; one
     whose floors lie across z is turned to y up. Both give a warning.
 
     Args:
@@ -59,21 +69,31 @@ def assemble(
         lights: In world coordinates.
         licence: Of the file.
         warnings: Of the reader.
+        in_metres: The format says so, and that y is up; only a wrong size is mended then.
 
     Raises:
         SceneError: if there is nothing to see, a transform is singular, or there are too many instances or triangles.
     """
     said = list(warnings)
     parts = [part for part in parts if len(part.mesh.faces)]
+    flat = [part for part in parts if _is_singular(part.T_world_object)]
+    if flat:
+        said.append(
+            f"{name}: {len(flat)} parts with a singular transform left out: {flat[0].name!r}"
+        )
+        parts = [part for part in parts if not _is_singular(part.T_world_object)]
     if not parts:
-        raise SceneError(f"{name}: no triangles")
+        raise SceneError(
+            f"{name}: no triangles" + (": all transforms are singular" if flat else "")
+        )
     total = sum(len(part.mesh.faces) for part in parts)
     if total > MAX_FACES:
         raise SceneError(
             f"{name}: {total} triangles in all instances, at most {MAX_FACES} are read"
         )
+    _check_places(parts, scene=name)
     nodes = _named(parts)
-    turn = _turn(nodes)
+    turn = None if in_metres else _turn(nodes)
     if turn is not None:
         said.append(f"{name}: its floors lie across z: turned from z up to y up")
         nodes, lights = _moved(nodes, lights, turn)
@@ -90,12 +110,88 @@ def assemble(
         lights=tuple(lights),
         rooms=rooms,
         portals_world=find_portals(
-            [node for node in nodes if node.semantic == _WINDOW], solid=surfaces.walls
+            [node for node in nodes if node.semantic == _WINDOW], walls=surfaces.walls
         ),
         source=source,
         licence=licence,
         warnings=tuple(said),
     )
+
+
+def _check_places(parts: Sequence[Part], *, scene: str) -> None:
+    """Refuse parts that transforms put nowhere or immensely far away."""
+    for part in parts:
+        with np.errstate(over="ignore", invalid="ignore"):
+            reach = np.abs(part.mesh.vertices).max(axis=0)
+            far = np.abs(part.T_world_object[:3, :3]) @ reach + np.abs(part.T_world_object[:3, 3])
+        if not (far <= MAX_COORDINATE).all():
+            raise SceneError(
+                f"{scene}: {part.name!r} lies beyond {MAX_COORDINATE:g}: its transform is no place"
+            )
+
+
+def _is_singular(matrix: Float[np.ndarray, "4 4"]) -> bool:
+    """Tell what `Node` would refuse, but for NaN, which is an error."""
+    linear = matrix[:3, :3]
+    if not np.isfinite(matrix).all():
+        return False
+    scale = float(np.abs(linear).max())
+    return scale == 0 or abs(float(np.linalg.det(linear / scale))) < 1e-9
+
+
+def joined(meshes: Sequence[Mesh]) -> Mesh | None:
+    """Put meshes into one, one after the other; what only some have is filled in for the others.
+
+    Texture coordinates become (0, 0), normals those of the triangles, vertex colours white.
+
+    Returns:
+        One mesh; None of no meshes.
+    """
+    if len(meshes) < 2:
+        return meshes[0] if meshes else None
+    materials: list[Material] = []
+    rows = []
+    for mesh in meshes:
+        for material in mesh.materials:
+            if not any(material is other for other in materials):
+                materials.append(material)
+        places = {id(material): index for index, material in enumerate(materials)}
+        own = np.array([places[id(material)] for material in mesh.materials])
+        rows.append(own[mesh.face_materials])
+    starts = np.cumsum([0] + [len(mesh.vertices) for mesh in meshes[:-1]])
+    vertices = np.concatenate([mesh.vertices for mesh in meshes])
+    faces = np.concatenate([mesh.faces + start for mesh, start in zip(meshes, starts, strict=True)])
+    normals = None
+    if any(mesh.corner_normals is not None for mesh in meshes):
+        normals = unit_or_geometric(
+            np.concatenate([_or_zeros(m.corner_normals, (len(m.faces), 3, 3)) for m in meshes]),
+            vertices=vertices,
+            faces=faces,
+        )
+    uvs = None
+    if any(mesh.corner_uvs is not None for mesh in meshes):
+        uvs = np.concatenate([_or_zeros(m.corner_uvs, (len(m.faces), 3, 2)) for m in meshes])
+    colors = None
+    if any(mesh.vertex_colors is not None for mesh in meshes):
+        colors = np.concatenate(
+            [
+                np.ones_like(mesh.vertices) if mesh.vertex_colors is None else mesh.vertex_colors
+                for mesh in meshes
+            ]
+        )
+    return Mesh(
+        vertices=vertices,
+        faces=faces,
+        materials=tuple(materials),
+        face_materials=np.concatenate(rows),
+        corner_uvs=uvs,
+        corner_normals=normals,
+        vertex_colors=colors,
+    )
+
+
+def _or_zeros(values: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray:
+    return np.zeros(shape) if values is None else values
 
 
 def _named(parts: Sequence[Part]) -> list[Node]:
@@ -135,7 +231,7 @@ def _classified(part: Part) -> list[tuple[str, Mesh, str, int]]:
     """Find the class of a part; of a building's shell, that of each of its materials."""
     semantic = semantic_from(*part.names)
     telling = next((name for name in part.names if semantic_of(name)), part.name)
-    category = " ".join(words_of(telling)) or telling
+    category = matched_words(telling) or " ".join(words_of(telling)) or telling
     by_material = [_shell_class(material.name) for material in part.mesh.materials]
     if semantic not in (0, _WALL) or not any(by_material):
         if not semantic:
@@ -143,11 +239,20 @@ def _classified(part: Part) -> list[tuple[str, Mesh, str, int]]:
         return [(part.name, part.mesh, category, semantic)]
     classes = np.array([value or semantic for value in by_material])[part.mesh.face_materials]
     if (classes == classes[0]).all():
-        return [(part.name, part.mesh, category, int(classes[0]))]
+        return [(part.name, part.mesh, _words(int(classes[0]), category), int(classes[0]))]
     return [
-        (f"{part.name}/{value}", _selected(part.mesh, classes == value), category, int(value))
+        (
+            f"{part.name}/{_words(int(value), 'rest')}",
+            _selected(part.mesh, classes == value),
+            _words(int(value), category),
+            int(value),
+        )
         for value in np.unique(classes)
     ]
+
+
+def _words(semantic: int, otherwise: str) -> str:
+    return NYU40_NAMES[semantic] if semantic else otherwise
 
 
 def _shell_class(material_name: str) -> int:
@@ -158,7 +263,7 @@ def _shell_class(material_name: str) -> int:
     return semantic if is_structure(semantic) else 0
 
 
-def _selected(mesh: Mesh, select: np.ndarray) -> Mesh:
+def _selected(mesh: Mesh, select: Bool[np.ndarray, " f"]) -> Mesh:
     used, faces = np.unique(mesh.faces[select], return_inverse=True)
     return replace(
         mesh,

@@ -44,6 +44,8 @@ class Surfaces:
     walls: Float[np.ndarray, "b 3 3"]
     """Upright faces of the building and of tall furniture."""
     ceilings: Float[np.ndarray, "c 3 3"]
+    tops: Float[np.ndarray, "d 3 3"]
+    """Level faces of tall furniture, which nobody stands under."""
 
 
 def surfaces_of(nodes: Sequence[Node]) -> Surfaces:
@@ -71,6 +73,9 @@ def surfaces_of(nodes: Sequence[Node]) -> Surfaces:
         floors=floors,
         walls=_upright(barriers),
         ceilings=ceilings,
+        tops=_level(
+            _triangles([node for node in tall if node.semantic not in (DOOR, WINDOW)], None)
+        ),
     )
 
 
@@ -108,11 +113,11 @@ def _normals(triangles: Float[np.ndarray, "f 3 3"]) -> Float[np.ndarray, "f 3"]:
 
 
 def _level(triangles: Float[np.ndarray, "f 3 3"]) -> Float[np.ndarray, "g 3 3"]:
-    return triangles[np.abs(_normals(triangles)[:, 1]) > 0.95]
+    return np.asarray(triangles[np.abs(_normals(triangles)[:, 1]) > 0.95])
 
 
 def _upright(triangles: Float[np.ndarray, "f 3 3"]) -> Float[np.ndarray, "g 3 3"]:
-    return triangles[np.abs(_normals(triangles)[:, 1]) < 0.5]
+    return np.asarray(triangles[np.abs(_normals(triangles)[:, 1]) < 0.5])
 
 
 def _areas(triangles: Float[np.ndarray, "f 3 3"]) -> Float[np.ndarray, " f"]:
@@ -189,7 +194,10 @@ def _rooms_of_storey(
     bottom, top = surfaces.walls[..., 1].min(axis=1), surfaces.walls[..., 1].max(axis=1)
     walls = surfaces.walls[(bottom < height + 1.9) & (top > height + 0.3)]
     high = grid.drawn(surfaces.walls[(bottom < height + 1.9) & (top > height + WALL_TOP_M)])
-    free = (grid.drawn(own) & ~grid.drawn(raised) & ~grid.drawn(walls)).astype(np.uint8)
+    over = surfaces.tops[..., 1].min(axis=1) - height
+    tops = surfaces.tops[(over > 0.3) & (over < 3.0)]
+    blocked = grid.drawn(raised) | grid.drawn(walls) | grid.drawn(tops)
+    free = (grid.drawn(own) & ~blocked).astype(np.uint8)
     niche = np.ones((max(1, round(NICHE_M / grid.cell_m)),) * 2, np.uint8)
     free = cv2.morphologyEx(np.pad(free, 1), cv2.MORPH_OPEN, niche)[1:-1, 1:-1]
     count, labels, stats, _ = cv2.connectedComponentsWithStats(
@@ -290,7 +298,7 @@ def _squared(corners: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 2"]:
 
 
 def room_of(
-    point_world: Float[np.ndarray, "3"], *, rooms: Sequence[Room], reach_m: float = 0.3
+    point_world: Float[np.ndarray, "3"], *, rooms: Sequence[Room], reach_m: float = 0.75
 ) -> int | None:
     """Find the room that a point lies in or nearest to.
 

@@ -1,31 +1,82 @@
 """Whole scenes as general mesh files: glTF and GLB, OBJ, PLY, COLLADA, STL and OFF.
 
-glTF says metres and y up, COLLADA says its own, the others say nothing: they are taken as metres and y up (`assemble` mends
+glTF and COLLADA are read by readers of their own, STL and OFF by trimesh. glTF says metres and y up, COLLADA says its own, the others say nothing: they are taken as metres and y up (`assemble` mends
 what is clearly otherwise). Normals of files serve shading; where a file has none, none are made up.
 """
 
+import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
+from scenelift.render.formats import collada_file, gltf, ply, simple
 from scenelift.render.formats.assemble import Part, assemble
-from scenelift.render.formats.files import DataRoot
+from scenelift.render.formats.files import DataRoot, read_bytes
 from scenelift.render.formats.mtl import material_from_mtl
 from scenelift.render.formats.obj import ObjModel, load_obj, mesh_from_obj, split_by_label
 from scenelift.render.formats.panes import with_box_uvs
 from scenelift.render.formats.textures import TextureCache, texture_finder
-from scenelift.render.scene import Material, Scene
+from scenelift.render.scene import Material, Scene, SceneError
 
 MeshFormat = Literal["gltf", "obj", "ply", "collada", "stl", "off"]
 
+_SUFFIXES: Mapping[str, MeshFormat] = {
+    ".glb": "gltf", ".gltf": "gltf", ".obj": "obj", ".ply": "ply", ".dae": "collada", ".stl": "stl", ".off": "off",
+}  # fmt: skip
+_MAGIC: tuple[tuple[bytes, MeshFormat], ...] = (
+    (b"glTF", "gltf"),
+    (b"ply\n", "ply"),
+    (b"ply\r", "ply"),
+    (b"OFF", "off"),
+    (b"COFF", "off"),
+    (b"NOFF", "off"),
+)
+_GLTF_ASSET = re.compile(rb'"asset"\s*:\s*\{')
+_OBJ_LINE = re.compile(
+    rb"^[ \t]*(v[ \t]+[-+.\d]|v[nt][ \t]+[-+.\d]|[og][ \t]|mtllib[ \t]|usemtl[ \t]|f[ \t]+-?\d)"
+)
 
-def read_scene(path: Path, *, format: MeshFormat, data_root: Path) -> Scene:
-    """Read a mesh file as a scene.
+
+def detect_format(data: bytes) -> MeshFormat | None:
+    r"""Tell a mesh file's format by its content.
+
+    Args:
+        data: The file; its beginning will do but for glTF's JSON, which may say at its end what it is.
+
+    >>> detect_format(b"ply\nformat ascii 1.0"), detect_format(b"# Blender\nmtllib a.mtl"), detect_format(b"\x89PNG")
+    ('ply', 'obj', None)
+    """
+    text = data.removeprefix(b"\xef\xbb\xbf").lstrip()
+    for magic, kind in _MAGIC:
+        if text.startswith(magic):
+            return kind
+    head = text[:65536]
+    if text.startswith(b"{"):
+        return "gltf" if _GLTF_ASSET.search(text) else None
+    if text.startswith(b"<") and b"<COLLADA" in head:
+        return "collada"
+    if text.startswith(b"solid") and b"facet" in head:
+        return "stl"
+    if len(data) >= 134 and len(data) == 84 + 50 * int.from_bytes(data[80:84], "little"):
+        return "stl"
+    lines = (
+        line for line in head.splitlines() if line.strip() and not line.lstrip().startswith(b"#")
+    )
+    return "obj" if _OBJ_LINE.match(next(lines, b"")) else None
+
+
+def suffix_format(path: Path) -> MeshFormat | None:
+    """Tell by the name what a file should be, for damaged ones."""
+    return _SUFFIXES.get(path.suffix.lower())
+
+
+def read_scene(path: Path, *, data_root: Path) -> Scene:
+    """Read a mesh file as a scene; what it is shows in its content, or in its suffix if it is damaged.
 
     Args:
         path: The file.
-        format: What it is.
         data_root: Folder that bounds what is read; textures and buffers may lie anywhere below it.
 
     Raises:
@@ -33,15 +84,22 @@ def read_scene(path: Path, *, format: MeshFormat, data_root: Path) -> Scene:
     """
     root = DataRoot(data_root)
     path = root.resolve(path.parent, path.name)
-    if format == "obj":
-        return _read_obj(path, root=root)
-    if format == "gltf":
-        from scenelift.render.formats import gltf
-
-        return gltf.read_scene(path, root=root)
-    from scenelift.render.formats import loaded
-
-    return loaded.read_scene(path, format=format, root=root)
+    data = read_bytes(path)
+    if not data:
+        raise SceneError(f"{path}: the file is empty")
+    match detect_format(data) or suffix_format(path):
+        case "obj":
+            return _read_obj(path, root=root)
+        case "gltf":
+            return gltf.read_scene(path, root=root)
+        case "ply":
+            return ply.read_scene(path, root=root)
+        case "collada":
+            return collada_file.read_scene(path, root=root)
+        case "stl" | "off" as kind:
+            return simple.read_scene(path, format=kind, root=root)
+        case _:
+            raise SceneError(f"{path}: its content is none of {', '.join(get_args(MeshFormat))}")
 
 
 def _read_obj(path: Path, *, root: DataRoot) -> Scene:

@@ -6,7 +6,7 @@ from functools import lru_cache
 from scenelift.datasets.nyu40 import nyu40_id
 
 _WORDS: dict[str, str] = {
-    "wall": "wall wallinside wallinner walloutside wallouter wallpaper plaster roomskeleton roomwall",
+    "wall": "wall wallinside wallinner walloutside wallouter wallpaper plaster roomskeleton",
     "floor": "floor flooring ground parquet laminate floorenclose",
     "cabinet": "cabinet cupboard wardrobe closet sideboard credenza buffet locker armoire commode vanity",
     "bed": "bed bunk mattress crib cot cradle headboard bedframe",
@@ -125,6 +125,30 @@ def _known(word: str) -> int:
 
 
 @lru_cache(maxsize=65_536)
+def _meaning(name: str) -> tuple[int, str]:
+    """Class of a name, and the words that say it."""
+    words = words_of(name)
+    found, said = 0, ""
+    index = 0
+    while index < len(words):
+        pair = _known("".join(words[index : index + 2])) if index + 1 < len(words) else 0
+        word = words[index]
+        value = pair or _known(word)
+        if value and not (found and not pair and word in _PARTS):
+            found, said = value, " ".join(words[index : index + 2]) if pair else word
+        index += 2 if pair else 1
+    return found, said
+
+
+def matched_words(name: str) -> str:
+    """Return the words of a name that say its class; "" if none does.
+
+    >>> matched_words("living_room__base board_9"), matched_words("Cube.001")
+    ('base board', '')
+    """
+    return _meaning(name)[1]
+
+
 def semantic_of(name: str) -> int:
     """Find the NYU40 class that a name means, 0 if none.
 
@@ -134,17 +158,7 @@ def semantic_of(name: str) -> int:
     >>> [semantic_of(name) for name in ("chair_fmx_4", "table lamp", "cabinet_door_01", "NightStand.3", "Cube.001")]
     [5, 35, 3, 32, 0]
     """
-    words = words_of(name)
-    found = 0
-    index = 0
-    while index < len(words):
-        pair = _known("".join(words[index : index + 2])) if index + 1 < len(words) else 0
-        word = words[index]
-        value = pair or _known(word)
-        if value and not (found and not pair and word in _PARTS):
-            found = value
-        index += 2 if pair else 1
-    return found
+    return _meaning(name)[0]
 
 
 def is_structure(semantic: int) -> bool:

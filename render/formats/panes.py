@@ -86,20 +86,25 @@ def with_pane_material(mesh: Mesh, *, panes: Bool[np.ndarray, " f"], material: M
 
 
 def find_portals(
-    windows: Sequence[Node], *, solid: Float[np.ndarray, "f 3 3"]
+    windows: Sequence[Node], *, walls: Float[np.ndarray, "f 3 3"]
 ) -> Float[np.ndarray, "p 4 3"] | None:
     """Return the rectangle of each window that light can pass, in the middle of its plate.
 
     Args:
         windows: Nodes of windows along x or z, of glass or empty frames; others give none.
-        solid: World triangles of walls: a window painted onto a wall is no portal.
+        walls: World triangles: a window painted onto a wall is no portal.
 
     Returns:
         Corners in world coordinates; None if there is no portal.
     """
     portals = []
-    for node in windows:
-        points = node.mesh.vertices @ node.T_world_object[:3, :3].T + node.T_world_object[:3, 3]
+    placed = [
+        node.mesh.vertices @ node.T_world_object[:3, :3].T + node.T_world_object[:3, 3]
+        for node in windows
+    ]
+    blind = [_blind_panes(node, points) for node, points in zip(windows, placed, strict=True)]
+    solid = np.concatenate([walls, *blind])
+    for points in placed:
         axis = _thin_axis(points)
         if axis is None:
             continue
@@ -113,6 +118,13 @@ def find_portals(
         if _open_share(corners, axis=axis, solid=solid) >= 0.5:
             portals.append(corners)
     return np.stack(portals) if portals else None
+
+
+def _blind_panes(node: Node, points: Float[np.ndarray, "v 3"]) -> Float[np.ndarray, "f 3 3"]:
+    """Return the world triangles of a window's panes that let no light through."""
+    glass = np.array([material.is_glass for material in node.mesh.materials])
+    panes = find_panes(points, node.mesh.faces) & ~glass[node.mesh.face_materials]
+    return np.asarray(points[node.mesh.faces[panes]])
 
 
 def _open_share(
@@ -132,7 +144,7 @@ def _open_share(
         edge, offset = end - start, flat - start
         sides.append(edge[:, 0] * offset[..., 1] - edge[:, 1] * offset[..., 0])
     side = np.stack(sides)
-    covered = ((side > 0).all(axis=0) | (side < 0).all(axis=0)).any(axis=1)
+    covered = np.any(np.all(side > 0, axis=0) | np.all(side < 0, axis=0), axis=1)
     return float(1 - covered.mean())
 
 

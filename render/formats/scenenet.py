@@ -121,7 +121,7 @@ def read_scene(path: Path, *, data_root: Path, seed: int) -> Scene:
         nodes=tuple(nodes),
         rooms=rooms,
         portals_world=find_portals(
-            [node for node in nodes if node.semantic == _WINDOW], solid=surfaces.walls
+            [node for node in nodes if node.semantic == _WINDOW], walls=surfaces.walls
         ),
         furnished=furnished,
         source="scenenet",
@@ -162,10 +162,14 @@ class _Library:
             try:
                 place = self.root.resolve(self.folder, reference)
             except MissingFileError:
-                return self._missing(reference)
+                self._missing(reference)
+                return None
             if not place.is_dir():
                 return self._load(place)
-            return self.drawn(place, key=key) or self._missing(reference)
+            texture = self.drawn(place, key=key)
+            if texture is None:
+                self._missing(reference)
+            return texture
 
         return find
 
@@ -220,7 +224,9 @@ def _materials(
         elif name:
             texture = library.named(name)
             materials[name] = Material(
-                name=name, texture=texture, base_color=(1, 1, 1) if texture else (0.6, 0.6, 0.6)
+                name=name,
+                texture=texture,
+                base_color=(1.0, 1.0, 1.0) if texture else (0.6, 0.6, 0.6),
             )
     return materials
 

@@ -251,13 +251,13 @@ def _material(file: _File, material: Material) -> int:
         "roughnessFactor": material.roughness,
     }
     written: Json = {"name": material.name, "doubleSided": True, "pbrMetallicRoughness": surface}
-    cut = False
+    alphas: set[int] = set()
     if material.texture is not None:
         surface["baseColorTexture"] = {"index": _texture(file, material.texture)}
-        cut = bool((material.texture.pixels[..., 3] < 255).any())
-    if material.opacity < 1:
+        alphas = set(np.unique(material.texture.pixels[..., 3]).tolist())
+    if material.opacity < 1 or alphas - {0, 255}:
         written["alphaMode"] = "BLEND"
-    elif cut:
+    elif 0 in alphas:
         written["alphaMode"] = "MASK"
         written["alphaCutoff"] = 0.5
     extensions = _extensions(material, written)

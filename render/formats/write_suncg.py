@@ -10,7 +10,7 @@ import hashlib
 import io
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -312,7 +312,7 @@ def _losses(tree: _Tree) -> tuple[str, ...]:
         for index, material in enumerate(node.mesh.materials)
     )
     found = (
-        (scene.sky != Sky(), "the sky"),
+        (astuple(scene.sky) != astuple(Sky()), "the sky"),
         (suns, f"{suns} sun lights"),
         (len(scene.lights) - hung - suns, f"{len(scene.lights) - hung - suns} lights, as there is no object to hang them on"),
         (sizes, f"the sizes of {sizes} lights"),

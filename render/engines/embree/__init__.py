@@ -17,6 +17,7 @@ from scenelift.render.engines.embree.library import build_bvh, load_library
 from scenelift.render.engines.embree.lights import gather_lights
 from scenelift.render.engines.embree.path import new_memory
 from scenelift.render.engines.embree.radiance import Shot, take
+from scenelift.render.engines.embree.survey import survey
 from scenelift.render.frame import Labels
 from scenelift.render.scene import Scene
 
@@ -47,6 +48,13 @@ class EmbreeEngine:
             self._tables.vertices,
             self._tables.faces,
             num_opaque=self._tables.num_opaque,
+        )
+        survey(
+            self._bvh,
+            self._library.incoherent_address,
+            self._tables,
+            self._lights,
+            self._memory,
         )
 
     def __enter__(self) -> "EmbreeEngine":

@@ -14,7 +14,7 @@ from scenelift.render.formats.suncg_arch import wall_mesh
 from scenelift.render.formats.suncg_rooms import world_triangles
 from scenelift.render.scene import Material, Mesh, SceneError
 
-THREE = tuple(Material(name=name) for name in ("inside", "outside", "edge"))
+THREE = (Material(name="inside"), Material(name="outside"), Material(name="edge"))
 
 
 def volume(corners: Any) -> float:
@@ -38,7 +38,12 @@ def wall(holes: Any, *, length: float = 4.0, height: float = 2.5, overhang: floa
     boxes = np.array(holes, dtype=np.float64).reshape(-1, 2, 2)
     return wall_mesh(
         length=length, height=height, depth=0.2, holes=boxes, overhang=overhang, materials=THREE
-    )  # type: ignore[arg-type]
+    )
+
+
+def turned(point: Any) -> list[float]:
+    """A point in metres, y up, as centimetres, z up."""
+    return [100 * point[0], -100 * point[2], 100 * point[1]]
 
 
 def covered(holes: Any, *, length: float = 4.0, height: float = 2.5) -> float:
@@ -179,7 +184,6 @@ class TestAlone:
             for key in ("height", "depth"):
                 if key in element:
                     element[key] *= 100
-            turned = lambda p: [100 * p[0], -100 * p[2], 100 * p[1]]  # noqa: E731
             if element["type"] == "Wall":
                 element["points"] = [turned(p) for p in element["points"]]
             else:

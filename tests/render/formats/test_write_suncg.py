@@ -277,3 +277,10 @@ def test_the_document_of_the_fake_tree_is_one_that_writers_could_make() -> None:
         "roomTypes",
         "nodeIndices",
     } <= keys
+
+
+def test_a_scene_that_fits_loses_nothing(tmp_path: Path) -> None:
+    scene = room_scene()
+    nodes = tuple(replace(node, mesh=solid(name="material_0")) for node in scene.nodes)
+    written = write_suncg(replace(scene, nodes=nodes), tmp_path / "root")
+    assert written.losses == ()
