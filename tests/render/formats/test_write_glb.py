@@ -184,7 +184,7 @@ def test_the_same_scene_gives_the_same_bytes(tmp_path: Path) -> None:
 
 def test_far_meshes_keep_their_precision() -> None:
     """Vertices at 500 m, where 32 bit floats are 3e-5 m apart."""
-    vertices = np.array([(500, 0, -500), (501, 0, -500), (500, 0.123456789, -500)])
+    vertices = np.array([(500.123456, 0, -500), (501, 0, -500.7654321), (500, 0.123456789, -500)])
     mesh = Mesh(
         vertices=vertices, faces=np.array([[0, 1, 2]]), materials=(Material(name="a"),),
         face_materials=np.zeros(1, dtype=np.int64),
