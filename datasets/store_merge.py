@@ -173,12 +173,7 @@ def _copy(
     plain: dict[str, Axis] = {
         name: axis for name, axis in layout.items() if axis != "none" and name not in framewise
     }
-    columns = _Columns(
-        targets=targets,
-        layout={
-            name: axis for name, axis in layout.items() if axis != "none" and name not in framewise
-        },
-    )
+    columns = _Columns(targets=targets, layout=plain)
     for number, part in enumerate(parts):
         with _sources(part) as sources:
             _require_layout(sources, layout=layout, part=part, template=template.path)

@@ -349,7 +349,7 @@ except OSError as error:
 """
 
 
-@pytest.mark.parametrize("what", ["write", "merge"])
+@pytest.mark.parametrize("what", ["write", "merge", "merge at the very end"])
 def test_a_full_disk_leaves_no_half_file(tmp_path: Path, what: str) -> None:
     header = make_header(width=64, height=64)
     for number in range(3):
@@ -360,6 +360,11 @@ def test_a_full_disk_leaves_no_half_file(tmp_path: Path, what: str) -> None:
             scene=make_record(name=f"scene-{number}"),
             rows=[noise_row(rng, width=64, height=64) for _ in range(4)],
         )
+    room = 100_000
+    if what == "merge at the very end":
+        merge_shards(sorted(tmp_path.glob("shard-*.h5")), tmp_path / "out.h5")
+        room = (tmp_path / "out.h5").stat().st_size - 100
+        (tmp_path / "out.h5").unlink()
     before = sorted(path.name for path in tmp_path.iterdir())
     done = subprocess.run(
         [sys.executable, "-c", _WRITER, str(tmp_path), what],
@@ -367,7 +372,7 @@ def test_a_full_disk_leaves_no_half_file(tmp_path: Path, what: str) -> None:
         text=True,
         timeout=120,
         check=False,
-        preexec_fn=_limited(100_000),
+        preexec_fn=_limited(room),
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
     assert done.returncode == 7, done.stderr[-2000:]
