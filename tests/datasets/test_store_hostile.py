@@ -15,6 +15,7 @@ from store_files import make_header, make_record, noise_row, noise_shards, raw_f
 
 from scenelift.datasets.store import Reader, StoreError, merge_shards, verify, write_shard
 from scenelift.datasets.store_chunk import zstd_content_bytes
+from scenelift.datasets.store_merge import _writing
 
 THOROUGH = os.environ.get("SCENELIFT_THOROUGH") == "1"
 
@@ -379,6 +380,13 @@ def test_a_full_disk_leaves_no_half_file(tmp_path: Path, what: str) -> None:
     assert len(done.stdout.strip().splitlines()) == 1
     assert "Traceback" not in done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+
+def test_what_fails_only_at_closing_is_raised(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No space"), _writing(tmp_path / "a.h5") as (file, disk):
+        file["a"] = np.zeros(1000)
+        disk.error = OSError(28, "No space left on device")
+        file["b"] = np.zeros(1000)
 
 
 def test_too_little_room_is_said_before_merging(
