@@ -14,7 +14,7 @@ CROSSING_TOLERANCE_M = 1e-4
 REST_GAP_M = 5e-4
 """Things are set down this far above what carries them, so that touching surfaces never cross."""
 
-Triangles = Float64[np.ndarray, "f 3 3"]
+Triangles = Float64[np.ndarray, "_ 3 3"]
 
 
 def world_triangles(mesh: Mesh, T_world_object: Float[np.ndarray, "4 4"]) -> Triangles:
