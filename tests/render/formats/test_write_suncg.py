@@ -52,7 +52,7 @@ def test_losses_name_what_is_lost(recipe: Recipe) -> None:
     with tempfile.TemporaryDirectory() as folder:
         losses = " | ".join(write_suncg(scene, Path(folder) / "root").losses)
     assert "the sky" in losses
-    assert ("sun lights" in losses) == any(light.kind == "sun" for light in scene.lights)
+    assert ("suns: " in losses) == any(light.kind == "sun" for light in scene.lights)
     assert ("portals" in losses) == (scene.portals_world is not None)
 
 
@@ -277,3 +277,10 @@ def test_the_document_of_the_fake_tree_is_one_that_writers_could_make() -> None:
         "roomTypes",
         "nodeIndices",
     } <= keys
+
+
+def test_a_scene_that_fits_loses_nothing(tmp_path: Path) -> None:
+    scene = room_scene()
+    nodes = tuple(replace(node, mesh=solid(name="material_0")) for node in scene.nodes)
+    written = write_suncg(replace(scene, nodes=nodes), tmp_path / "root")
+    assert written.losses == ()
