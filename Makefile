@@ -16,7 +16,6 @@ test: $(VENV)/.ready-dev lint
 
 # The full counts of kills, mutations and long runs; writes docs/reliability.md.
 test-full: $(VENV)/.ready-dev lint
-	SCENELIFT_THOROUGH=1 $(BIN)/pytest -q
 	$(BIN)/python -m scenelift.benchmarks.reliability --out docs/reliability.md
 
 lint: $(VENV)/.ready-dev

@@ -40,7 +40,7 @@ def quantise_normal(normal: Float32[np.ndarray, "h w 3"]) -> Int16[np.ndarray, "
     return np.asarray(np.rint(scaled, out=scaled).astype(np.int16))
 
 
-def dequantise_normal(stored: Int16[np.ndarray, "*n 3"]) -> Float32[np.ndarray, "*n 3"]:
+def dequantise_normal(stored: Int16[np.ndarray, "*n"]) -> Float32[np.ndarray, "*n"]:
     """Scale back to length 1, within 2.6e-5; (0, 0, 0) stays."""
     return np.asarray(np.multiply(stored, np.float32(1 / NORMAL_SCALE), dtype=np.float32))
 

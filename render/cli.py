@@ -103,6 +103,10 @@ def _render(arguments: list[str]) -> int:
     print(f"{result.path}: {result.frames} frames; look at them: render-scenes view {result.path}")
     if result.rejections:
         print(f"candidate views turned away: {describe_rejections(result.rejections)}")
+    if result.losses:
+        print(f"scenes written without what {config.execution.scene_format} cannot hold:")
+        for line in result.losses:
+            print(f"  {line}")
     if result.frames < config.content.frames:
         print(
             f"render-scenes: {config.content.frames - result.frames} frames are missing: "

@@ -5,10 +5,10 @@ Two parts: `Content` decides every byte of the file and is stored in it; `Execut
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 from scenelift.render.engines import EngineName
 from scenelift.render.formats import FormatName
+from scenelift.render.formats.write import WriteFormat
 from scenelift.render.photograph import PhotoSettings
 
 VIEWS_PER_SCENE = 16
@@ -65,7 +65,7 @@ class Execution:
     """Join the shards into one file; otherwise they stay in OUT.parts, which the readers take as they are."""
     write_scenes: Path | None = None
     """Folder in which to write the scenes themselves as well."""
-    scene_format: Literal["suncg", "glb"] = "glb"
+    scene_format: WriteFormat = "glb"
     """Format of the scenes written."""
 
     def __post_init__(self) -> None:

@@ -95,13 +95,13 @@ def texture_edges(
     return np.where(canny > 0, np.uint8(EDGE_TEXTURE), np.uint8(0))
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 @typing.no_type_check
-def _plane_residual(z_p, n_p, rx_p, ry_p, z_q, rx_q, ry_q):
-    """How far z_q lies from the depth at which q's ray meets the plane through p; large where it never does."""
-    # A ray (rx, ry, -1) meets the plane of p at depth t with t * (n . ray_q) = z_p * (n . ray_p).
-    along_q = n_p[0] * rx_q + n_p[1] * ry_q - n_p[2]
-    along_p = n_p[0] * rx_p + n_p[1] * ry_p - n_p[2]
+def _plane_residual(z_p, along_p, along_q, z_q):
+    """How far z_q lies from the depth at which q's ray meets the plane through p; inf where it never does.
+
+    A ray (rx, ry, -1) meets the plane at depth t with t * (n . ray_q) = z_p * (n . ray_p); `along` is n . ray.
+    """
     if along_q * along_p <= 0:
         return np.inf
     return abs(z_q - z_p * along_p / along_q)
@@ -115,30 +115,35 @@ def _mark_geometric(z, normal, instance, inv_fx, inv_fy, cx, cy, relative, creas
         ry = -(y + 0.5 - cy) * inv_fy
         for x in range(width):
             rx = (x + 0.5 - cx) * inv_fx
+            z_p, id_p = z[y, x], instance[y, x]
+            nx_p, ny_p, nz_p = normal[y, x, 0], normal[y, x, 1], normal[y, x, 2]
             for step in range(2):
-                x2, y2 = (x + 1, y) if step == 0 else (x, y + 1)
+                x2, y2 = x + 1 - step, y + step
                 if x2 >= width or y2 >= height:
                     continue
-                if instance[y, x] != instance[y2, x2]:
+                z_q = z[y2, x2]
+                if id_p != instance[y2, x2]:
                     edge[y, x] |= 1
-                z_p, z_q = z[y, x], z[y2, x2]
                 if z_p == 0 or z_q == 0:
                     if z_p > 0:
                         edge[y, x] |= 2
                     if z_q > 0:
                         edge[y2, x2] |= 2
                     continue
-                rx2, ry2 = (x2 + 0.5 - cx) * inv_fx, -(y2 + 0.5 - cy) * inv_fy
+                nx_q, ny_q, nz_q = normal[y2, x2, 0], normal[y2, x2, 1], normal[y2, x2, 2]
                 limit = relative * min(z_p, z_q)
-                n_p, n_q = normal[y, x], normal[y2, x2]
-                if (
-                    abs(z_p - z_q) > limit
-                    and _plane_residual(z_p, n_p, rx, ry, z_q, rx2, ry2) > limit
-                    and _plane_residual(z_q, n_q, rx2, ry2, z_p, rx, ry) > limit
-                ):
-                    if z_p < z_q:
-                        edge[y, x] |= 2
-                    else:
-                        edge[y2, x2] |= 2
-                elif n_p[0] * n_q[0] + n_p[1] * n_q[1] + n_p[2] * n_q[2] < crease_cos:
+                apart = abs(z_p - z_q) > limit
+                if apart:
+                    rx2, ry2 = (x2 + 0.5 - cx) * inv_fx, -(y2 + 0.5 - cy) * inv_fy
+                    p_at_p, p_at_q = nx_p * rx + ny_p * ry - nz_p, nx_p * rx2 + ny_p * ry2 - nz_p
+                    q_at_p, q_at_q = nx_q * rx + ny_q * ry - nz_q, nx_q * rx2 + ny_q * ry2 - nz_q
+                    apart = (
+                        _plane_residual(z_p, p_at_p, p_at_q, z_q) > limit
+                        and _plane_residual(z_q, q_at_q, q_at_p, z_p) > limit
+                    )
+                if apart and z_p < z_q:
+                    edge[y, x] |= 2
+                elif apart:
+                    edge[y2, x2] |= 2
+                elif nx_p * nx_q + ny_p * ny_q + nz_p * nz_q < crease_cos:
                     edge[y, x] |= 4

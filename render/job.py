@@ -24,11 +24,12 @@ from importlib.metadata import version
 from pathlib import Path
 
 import llvmlite.binding
-from scenelift.render.formats.writers import write_scene_into
 
 from scenelift.datasets.store import Header, Reader, hash_content, merge_shards, shard_is_complete
 from scenelift.render.config import VIEWS_PER_SCENE, Content, Execution, RenderConfig
 from scenelift.render.formats import SceneSource, find_scenes
+from scenelift.render.formats.write import write_scene
+from scenelift.render.formats.written import Written
 from scenelift.render.scene import Scene, SceneError
 from scenelift.render.work import Job, Outcome, Task, run_task, shard_path
 from scenelift.render.workers import open_executor
@@ -73,6 +74,8 @@ class Result:
     """How many candidate views were turned away for each reason."""
     bad_scenes: tuple[str, ...]
     """Why each scene that was left out could not be used."""
+    losses: tuple[str, ...] = ()
+    """What the format of the scenes written cannot hold, each line once."""
 
 
 def render_scenes(
@@ -120,6 +123,7 @@ def render_scenes(
             frames=frames,
             rejections=dict(rejections),
             bad_scenes=errors,
+            losses=tuple(dict.fromkeys(line for outcome in outcomes for line in outcome.losses)),
         )
 
 
@@ -164,17 +168,17 @@ def plan_tasks(content: Content, sources: Sequence[SceneSource] | None) -> Itera
 
     Made rooms never end, so each is visited once.
     """
-    if sources is None:
-        num_views = min(VIEWS_PER_SCENE, math.ceil(content.frames / 8))
-        for index in itertools.count():
-            yield Task(index=index, scene=index, first_view=0, num_views=num_views)
-    num_views = min(VIEWS_PER_SCENE, math.ceil(content.frames / len(sources)))
+    share = 8 if sources is None else len(sources)
+    num_views = min(VIEWS_PER_SCENE, math.ceil(content.frames / share))
     for index in itertools.count():
-        block, position = divmod(index, len(sources))
+        if sources is None:
+            yield Task(index=index, scene=index, first_view=0, num_views=num_views)
+            continue
+        turn, position = divmod(index, len(sources))
         yield Task(
             index=index,
             scene=sources[position],
-            first_view=block * num_views,
+            first_view=turn * num_views,
             num_views=num_views,
         )
 
@@ -234,8 +238,13 @@ class _Ledger:
     """Why a scene cannot be used, by its place in the cycle."""
     frames: int = 0
     """In `prefix`."""
-    dry: bool = False
-    """A whole cycle gave no frame."""
+    barren: int = 0
+    """Tasks at the end of `prefix` that gave no frame."""
+
+    @property
+    def dry(self) -> bool:
+        """Whether a whole cycle gave no frame."""
+        return self.barren >= self.cycle
 
     @property
     def frames_ahead(self) -> int:
@@ -258,8 +267,7 @@ class _Ledger:
             following = self.waiting.pop(len(self.prefix))
             self.prefix.append(following)
             self.frames += following.num_frames
-        last = self.prefix[-self.cycle :]
-        self.dry = len(last) == self.cycle and not any(outcome.num_frames for outcome in last)
+            self.barren = 0 if following.num_frames else self.barren + 1
 
     def progress(self, wanted: int) -> Progress:
         return Progress(
@@ -270,10 +278,15 @@ class _Ledger:
         )
 
 
-def _writer(execution: Execution) -> Callable[[Scene], None] | None:
+def _writer(execution: Execution) -> Callable[[Scene], Written] | None:
     if execution.write_scenes is None:
         return None
-    return partial(write_scene_into, folder=execution.write_scenes, format=execution.scene_format)
+    return partial(
+        write_scene,
+        folder=execution.write_scenes,
+        format=execution.scene_format,
+        overwrite=execution.overwrite or execution.resume,
+    )
 
 
 def _found(job: Job, task: Task) -> Outcome | None:
@@ -307,7 +320,11 @@ def _own_shards(shards: Path, *, execution: Execution, header: Header) -> Iterat
     if out.is_dir():
         raise JobError(f"{out} is a folder; name a file to write")
     if out.exists() and not execution.overwrite:
-        raise JobError(f"{out} exists already; overwrite it, or name another file")
+        raise JobError(
+            f"{out} exists already"
+            + (" and is of another configuration" if execution.resume else "")
+            + "; overwrite it, or name another file"
+        )
     manifest = shards / "run.json"
     if shards.exists() and not (execution.resume or execution.overwrite):
         raise JobError(

@@ -106,7 +106,7 @@ def instance_colours(ids: Int[np.ndarray, " n"]) -> UInt8[np.ndarray, "n 3"]:
     encoded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
     colours = np.rint(encoded * 255).astype(np.uint8)
     colours[ids == 0] = INVALID
-    return colours
+    return np.asarray(colours)
 
 
 def colour_semantic(semantic: UInt8[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w 3"]:

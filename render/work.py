@@ -10,16 +10,17 @@ from typing import Literal
 
 import cv2
 import numpy as np
-from scenelift.render.furniture.sweethome3d import SweetHome3DSource
-from scenelift.render.lighting import with_default_lights
-from scenelift.render.rooms.furnish import furnish
 
 from scenelift.datasets.store import Header, Instance, Row, SceneRecord, write_shard
 from scenelift.render.config import Content
 from scenelift.render.engines import Engine, prepare
 from scenelift.render.formats import SceneSource, read_scene
+from scenelift.render.formats.written import Written
+from scenelift.render.furniture.sweethome3d import SweetHome3DSource
 from scenelift.render.gates import count_edge_pixels, count_objects
+from scenelift.render.lighting import with_default_lights
 from scenelift.render.photograph import Photo, photograph
+from scenelift.render.rooms.furnish import furnish
 from scenelift.render.rooms.room import make_room
 from scenelift.render.rooms.source import FurnitureSource
 from scenelift.render.scene import Node, Scene, SceneError
@@ -49,6 +50,8 @@ class Outcome:
     rejections: Mapping[str, int]
     error: str | None = None
     """Why the scene cannot be used."""
+    losses: tuple[str, ...] = ()
+    """What the format in which the scene was written cannot hold."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,7 +62,7 @@ class Job:
     header: Header
     shards: Path
     """Folder of the shards."""
-    write_scene: Callable[[Scene], None] | None = None
+    write_scene: Callable[[Scene], Written] | None = None
     """Called with each scene, once, before its first views are taken."""
 
 
@@ -75,8 +78,9 @@ def run_task(job: Job, task: Task) -> Outcome:
         stage = _stage_of(job, task.scene)
     except SceneError as error:
         return Outcome(index=task.index, num_frames=0, rejections={}, error=str(error))
+    losses: tuple[str, ...] = ()
     if task.first_view == 0 and job.write_scene is not None:
-        job.write_scene(stage.scene)
+        losses = job.write_scene(stage.scene).losses
     photos = photograph(
         stage.engine,
         stage.places,
@@ -92,7 +96,12 @@ def run_task(job: Job, task: Task) -> Outcome:
         scene=record_of(stage.scene, content=job.content, rejections=dict(photos.rejections)),
         rows=[_row(photo, content=job.content) for photo in photos.kept],
     )
-    return Outcome(index=task.index, num_frames=len(photos.kept), rejections=photos.rejections)
+    return Outcome(
+        index=task.index,
+        num_frames=len(photos.kept),
+        rejections=photos.rejections,
+        losses=losses,
+    )
 
 
 def load_scene(content: Content, scene: SceneSource | int) -> Scene:
@@ -178,7 +187,7 @@ def _furniture_source(paths: tuple[Path, ...]) -> FurnitureSource | None:
         return None
     if paths not in _furniture:
         _furniture.clear()
-        _furniture[paths] = SweetHome3DSource(paths)
+        _furniture[paths] = SweetHome3DSource(*paths)
     return _furniture[paths]
 
 

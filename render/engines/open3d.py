@@ -26,7 +26,7 @@ _LAYERS_AT_MOST = 64
 """So many see-through surfaces in a row are passed; the next one counts as solid."""
 _OFF_SURFACE_M = 1e-4
 _SHORT_OF_LIGHT = 1e-3
-AMBIENT = 0.1
+AMBIENT = 0.35
 """Share of the light that a surface gets on average that every surface gets besides."""
 
 

@@ -112,7 +112,7 @@ class GltfFile:
         return value
 
     def numbers(
-        self, table: Json, key: str, where: str, *, default: Sequence[float]
+        self, table: Json, key: str, where: str, *, default: Sequence[int | float]
     ) -> Float[np.ndarray, " n"]:
         """Take as many finite numbers as the default has; a single one stands alone.
 

@@ -295,6 +295,8 @@ def _wall(
         overhang=0.4 * depth,
         materials=(inside, outside, Material(name="edge", base_color=_EDGE)),
     )
+    if not len(mesh.faces):
+        return None
     along = (end - start) / length
     rotation = np.stack((along, (0.0, 1.0, 0.0), np.cross(along, (0.0, 1.0, 0.0))), axis=1)
     for hole_id, (low, high) in panes.items():

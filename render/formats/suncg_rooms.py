@@ -86,16 +86,18 @@ def _outline(triangles: Float[np.ndarray, "f 3 2"]) -> Float[np.ndarray, "n 2"]:
 
     Exact where they fit edge to edge; else, as where they overlap, from a picture of them with pixels of 1 cm or more.
     """
-    origin = triangles.reshape(-1, 2).min(axis=0)
-    grid = np.round((triangles - origin) / _WELD_M).astype(np.int64)
-    points, corner = np.unique(grid.reshape(-1, 2), axis=0, return_inverse=True)
-    loops = _loops(corner.reshape(-1, 3))
-    welded = points * _WELD_M
+    points = triangles.reshape(-1, 2)
+    origin = points.min(axis=0)
+    grid = np.round((points - origin) / _WELD_M).astype(np.int64)
+    _, first, corner = np.unique(grid, axis=0, return_index=True, return_inverse=True)
+    welded, faces = points[first] - origin, corner.reshape(-1, 3)
+    loops = _loops(faces)
     areas = [_loop_area(welded[loop]) for loop in loops]
-    covered = sum(_loop_area(welded[triangle]) for triangle in corner.reshape(-1, 3))
-    if loops and max(areas) > 0 and abs(sum(areas) - covered) < 1e-3 * covered:
+    covered = sum(_loop_area(welded[face]) for face in faces)
+    one_piece = sum(area > 0 for area in areas) == 1
+    if one_piece and abs(sum(areas) - covered) < 1e-3 * covered:
         outline = _straightened(welded[loops[int(np.argmax(areas))]])
-        if len(outline) >= 3 and max(areas) >= covered - 1e-3 * covered:
+        if len(outline) >= 3:
             return np.asarray(outline + origin)
     return np.asarray(_drawn_outline(triangles - origin) + origin)
 
@@ -132,7 +134,7 @@ def _loop_area(loop: Float[np.ndarray, "n 2"]) -> float:
     return float((z * np.roll(x, -1) - x * np.roll(z, -1)).sum() / 2)
 
 
-def _straightened(loop: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 2"]:
+def _straightened(loop: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "m 2"]:
     """Leave out corners at which the boundary goes straight on."""
     back, ahead = loop - np.roll(loop, 1, axis=0), np.roll(loop, -1, axis=0) - loop
     turn = np.abs(back[:, 0] * ahead[:, 1] - back[:, 1] * ahead[:, 0])

@@ -110,7 +110,7 @@ def write_glb(scene: Scene, path: Path, *, overwrite: bool = False) -> Written:
     nodes += [_light_node(light, index) for index, light in enumerate(scene.lights)]
     write_file(path, _container(_document(file, scene, nodes), file.binary), overwrite=overwrite)
     empty = sum(not len(node.mesh.faces) for node in scene.nodes)
-    losses = [f"{empty} nodes without triangles, so that later ids change"] if empty else []
+    losses = [f"nodes without triangles, so that later ids change: {empty}"] if empty else []
     if any(len(node.mesh.materials) > 1 for node in scene.nodes):
         losses.append("the order of triangles, which are sorted by material")
     return Written(path=path, losses=tuple(losses))
@@ -251,13 +251,13 @@ def _material(file: _File, material: Material) -> int:
         "roughnessFactor": material.roughness,
     }
     written: Json = {"name": material.name, "doubleSided": True, "pbrMetallicRoughness": surface}
-    cut = False
+    alphas: set[int] = set()
     if material.texture is not None:
         surface["baseColorTexture"] = {"index": _texture(file, material.texture)}
-        cut = bool((material.texture.pixels[..., 3] < 255).any())
-    if material.opacity < 1:
+        alphas = set(np.unique(material.texture.pixels[..., 3]).tolist())
+    if material.opacity < 1 or alphas - {0, 255}:
         written["alphaMode"] = "BLEND"
-    elif cut:
+    elif 0 in alphas:
         written["alphaMode"] = "MASK"
         written["alphaCutoff"] = 0.5
     extensions = _extensions(material, written)

@@ -7,7 +7,7 @@ import numpy as np
 from scenelift.render.furniture import pictures
 from scenelift.render.rooms.materials import colors
 from scenelift.render.rooms.materials.colors import color_of, sample_color
-from scenelift.render.rooms.surfaces import Family, Finish, make_finish
+from scenelift.render.rooms.surfaces import Family, Finish, make_finish, make_material
 from scenelift.render.scene import Color, Material
 
 
@@ -64,12 +64,14 @@ class Palette:
     """An atlas of 4 x 8 book covers."""
     displays: tuple[Finish, ...]
     """Screens that show something; texture coordinates in [0, 1]."""
+    film: Finish
+    """What a television shows."""
     paintings: tuple[Finish, ...]
     """Pictures; texture coordinates in [0, 1]."""
     bolds: tuple[Finish, ...]
     """Plain colours for small things."""
     handle_style: int
-    """Of the kitchen: 0 bars, 1 knobs, 2 strips, 3 none."""
+    """Of the kitchen: 0 bars, 1 knobs, 2 strips."""
     framed: bool
     """Whether the kitchen's fronts have frames."""
 
@@ -127,14 +129,14 @@ def make_palette(rng: np.random.Generator) -> Palette:
         counter=one("stone", "marble", "wood", "stone"),
         fabric=one("fabric"),
         fabric_second=one("fabric"),
-        accent=one("rug", "fabric"),
-        bedding=one("fabric", "rug"),
-        bedding_second=one("fabric"),
+        accent=one("print", "fabric"),
+        bedding=one("print", "fabric", "print"),
+        bedding_second=one("fabric", "print"),
         sheet=make_finish("fabric", rng=rng, color=(0.78, 0.77, 0.74)),
         leather=one("leather"),
-        curtain=one("fabric"),
+        curtain=one("fabric", "fabric", "print"),
         rug=one("rug", "carpet"),
-        towel=make_finish("carpet", rng=rng, color=sample_color(colors.FABRICS, rng=rng)),
+        towel=Finish(material=make_material("carpet", rng=rng), period_m=0.25),
         metal=metal[int(rng.choice(3, p=[0.4, 0.4, 0.2]))],
         chrome=one("chrome"),
         steel=make_finish("metal", rng=rng, color=color_of("b9babb")),
@@ -154,12 +156,13 @@ def make_palette(rng: np.random.Generator) -> Palette:
         shade=glowing(warm, radiance=float(rng.uniform(2.5, 7))),
         bulb=glowing(warm, radiance=float(rng.uniform(30, 70))),
         spines=pictures.spines(rng),
-        displays=tuple(pictures.display(rng) for _ in range(2)),
+        displays=(pictures.display(rng), pictures.display(rng)),
+        film=pictures.film(rng),
         paintings=tuple(pictures.painting(rng) for _ in range(4)),
         bolds=tuple(
             solid(sample_color(colors.BOLDS, rng=rng), roughness=float(rng.uniform(0.15, 0.7)))
             for _ in range(6)
         ),
-        handle_style=int(rng.integers(4)),
+        handle_style=int(rng.integers(3)),
         framed=bool(rng.random() < 0.35),
     )

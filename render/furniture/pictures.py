@@ -15,17 +15,15 @@ SPINE_COLUMNS, SPINE_ROWS = 8, 4
 
 def _finish(
     name: str,
-    image: UInt8[np.ndarray, "h w 3"],
+    image: UInt8[np.ndarray, "h w 4"],
     *,
     roughness: float,
     emission: Color = (0.0, 0.0, 0.0),
 ) -> Finish:
-    pixels = np.full((*image.shape[:2], 4), 255, np.uint8)
-    pixels[..., :3] = image
     material = Material(
         name=name,
         base_color=(1.0, 1.0, 1.0),
-        texture=Texture(pixels=pixels),
+        texture=Texture(pixels=image),
         roughness=roughness,
         emission=emission,
     )
@@ -40,16 +38,16 @@ def painting(rng: np.random.Generator) -> Finish:
     return _finish("picture", image, roughness=float(rng.uniform(0.3, 0.9)))
 
 
-def _landscape(*, size: int, rng: np.random.Generator) -> UInt8[np.ndarray, "h w 3"]:
+def _landscape(*, size: int, rng: np.random.Generator) -> UInt8[np.ndarray, "h w 4"]:
     y, x = grid(size)
-    sky = sample_color(["9fc3df", "e8b58a", "c9d6df", "6a8fb5", "f0d9b0"], rng=rng)
+    sky = sample_color(("9fc3df", "e8b58a", "c9d6df", "6a8fb5", "f0d9b0"), rng=rng)
     image = tinted(
         (1.2 * (y - 0.5) + 0.25 * noise("cloud", size=size, rng=rng)).astype(np.float32),
         color=sky,
         contrast=0.25,
     )
     layers = int(rng.integers(3, 6))
-    base = sample_color(["5c7f6a", "6f8a4a", "7a6b8a", "4a6a82", "a8794a"], rng=rng)
+    base = sample_color(("5c7f6a", "6f8a4a", "7a6b8a", "4a6a82", "a8794a"), rng=rng)
     for layer in range(layers):
         ridge = 0.35 + 0.55 * layer / layers + np.zeros((1, size), np.float32)
         for octave in (1, 2, 5):
@@ -63,8 +61,8 @@ def _landscape(*, size: int, rng: np.random.Generator) -> UInt8[np.ndarray, "h w
     return image
 
 
-def _fields(*, size: int, rng: np.random.Generator) -> UInt8[np.ndarray, "h w 3"]:
-    image = np.zeros((size, size, 3), np.uint8)
+def _fields(*, size: int, rng: np.random.Generator) -> UInt8[np.ndarray, "h w 4"]:
+    image = np.full((size, size, 4), 255, np.uint8)
     boxes = [(0, 0, size, size)]
     for _ in range(int(rng.integers(3, 9))):
         top, left, bottom, right = boxes.pop(int(rng.integers(len(boxes))))
@@ -75,13 +73,14 @@ def _fields(*, size: int, rng: np.random.Generator) -> UInt8[np.ndarray, "h w 3"
             cut = int(left + (right - left) * rng.uniform(0.3, 0.7))
             boxes += [(top, left, bottom, cut), (top, cut, bottom, right)]
     line = int(rng.integers(0, 4))
+    image[..., :3] = 20
     for top, left, bottom, right in boxes:
         color = colors.srgb_from_linear(np.array(sample_color(colors.BOLDS, rng=rng)))
-        image[top + line : bottom, left + line : right] = (color * 255).astype(np.uint8)
+        image[top + line : bottom, left + line : right, :3] = (color * 255).astype(np.uint8)
     return image
 
 
-def _circles(*, size: int, rng: np.random.Generator) -> UInt8[np.ndarray, "h w 3"]:
+def _circles(*, size: int, rng: np.random.Generator) -> UInt8[np.ndarray, "h w 4"]:
     y, x = grid(size)
     tone = 0.3 * noise("speck", size=size, rng=rng)
     image = tinted(tone, color=sample_color(colors.PAPERS, rng=rng), contrast=0.06)
@@ -95,7 +94,7 @@ def _circles(*, size: int, rng: np.random.Generator) -> UInt8[np.ndarray, "h w 3
     return image
 
 
-def _strokes(*, size: int, rng: np.random.Generator) -> UInt8[np.ndarray, "h w 3"]:
+def _strokes(*, size: int, rng: np.random.Generator) -> UInt8[np.ndarray, "h w 4"]:
     image = tinted(
         0.5 * noise("cloud", size=size, rng=rng),
         color=sample_color(colors.WALLS, rng=rng),
@@ -114,7 +113,7 @@ def _strokes(*, size: int, rng: np.random.Generator) -> UInt8[np.ndarray, "h w 3
     return image
 
 
-def _print(*, size: int, rng: np.random.Generator) -> UInt8[np.ndarray, "h w 3"]:
+def _print(*, size: int, rng: np.random.Generator) -> UInt8[np.ndarray, "h w 4"]:
     tone = 0.3 * noise("speck", size=size, rng=rng)
     paper = tinted(tone, color=sample_color(colors.PAPERS, rng=rng), contrast=0.04)
     ink = tinted(tone, color=sample_color(colors.BOLDS, rng=rng), contrast=0.2)
@@ -140,19 +139,25 @@ def display(rng: np.random.Generator) -> Finish:
         top, left = rng.integers(4, 60, 2).tolist()
         bottom, right = top + int(rng.integers(30, 60)), left + int(rng.integers(40, 62))
         dark = rng.random() < 0.4
-        image[top:bottom, left:right] = 40 if dark else 240
-        image[top : top + 4, left:right] = (90, 110, 140)
+        image[top:bottom, left:right, :3] = 40 if dark else 240
+        image[top : top + 4, left:right, :3] = (90, 110, 140)
         for row in range(top + 8, bottom - 3, 4):
             length = int(rng.integers(6, right - left - 4))
-            image[row : row + 2, left + 3 : left + 3 + length] = 190 if dark else 90
+            image[row : row + 2, left + 3 : left + 3 + length, :3] = 190 if dark else 90
     return _finish("display", image, roughness=0.1, emission=(0.5, 0.52, 0.56))
+
+
+def film(rng: np.random.Generator) -> Finish:
+    """Draw what a television shows: a landscape, glowing faintly."""
+    image = _landscape(size=128, rng=rng)
+    return _finish("display", image, roughness=0.1, emission=(0.6, 0.62, 0.66))
 
 
 def spines(rng: np.random.Generator) -> Finish:
     """Draw an atlas of `SPINE_ROWS` x `SPINE_COLUMNS` book covers with bands and titles."""
     cell_h, cell_w = 64, 32
     count = SPINE_COLUMNS * SPINE_ROWS
-    cells = np.zeros((count, cell_h, cell_w, 3), np.uint8)
+    cells = np.full((count, cell_h, cell_w, 4), 255, np.uint8)
     palette = colors.BOLDS + colors.FABRICS
     for cell in cells:
         base, ink = (
@@ -161,15 +166,15 @@ def spines(rng: np.random.Generator) -> Finish:
             )
             for _ in range(2)
         )
-        cell[:] = base
+        cell[..., :3] = base
         top, band, left = rng.integers((4, 2, 4), (16, 12, 12)).tolist()
-        cell[top : top + band] = ink
-        cell[cell_h - top - 2 : cell_h - top] = ink
+        cell[top : top + band, :, :3] = ink
+        cell[cell_h - top - 2 : cell_h - top, :, :3] = ink
         start = top + band + 4
-        cell[start : start + 24, left : left + 3] = ink
-        cell[start + 3 : start + 19, left + 6 : left + 8] = ink
-    atlas = cells.reshape(SPINE_ROWS, SPINE_COLUMNS, cell_h, cell_w, 3)
-    image = atlas.transpose(0, 2, 1, 3, 4).reshape(SPINE_ROWS * cell_h, SPINE_COLUMNS * cell_w, 3)
+        cell[start : start + 24, left : left + 3, :3] = ink
+        cell[start + 3 : start + 19, left + 6 : left + 8, :3] = ink
+    atlas = cells.reshape(SPINE_ROWS, SPINE_COLUMNS, cell_h, cell_w, 4)
+    image = atlas.transpose(0, 2, 1, 3, 4).reshape(SPINE_ROWS * cell_h, SPINE_COLUMNS * cell_w, 4)
     return _finish("books", np.ascontiguousarray(image), roughness=float(rng.uniform(0.4, 0.8)))
 
 

@@ -8,8 +8,8 @@ import numpy as np
 from scenelift.render.furniture.builders import Palette
 from scenelift.render.rooms.contact import REST_GAP_M
 from scenelift.render.rooms.footprints import rectangle
-from scenelift.render.rooms.lights import shining
 from scenelift.render.rooms.groups import Group, Part
+from scenelift.render.rooms.lights import shining
 from scenelift.render.rooms.outline import WallLine
 from scenelift.render.rooms.place import Layout, Placed, Pose, Zone
 from scenelift.render.rooms.source import FurnitureSource
@@ -28,6 +28,10 @@ class Decor:
     palette: Palette
     rng: np.random.Generator
     lamps_on: bool = True
+    hang_lamps: bool = True
+    """Whether lamps shall hang from the ceiling."""
+    curtains: bool = True
+    """Whether there is space for curtains before the sills."""
     sills: tuple[Placed, ...] = ()
     """Windows whose sills may carry things."""
 
@@ -36,9 +40,11 @@ class Decor:
         offered = [kind for kind in kinds if kind in self.source.kinds]
         return offered[int(self.rng.integers(len(offered)))] if offered else None
 
-    def make(self, kind: str) -> Furniture:
-        """Get an object of a kind; a lamp burns or not."""
+    def make(self, kind: str) -> Furniture | None:
+        """Get an object of a kind, or None if the source fails to; a lamp burns or not."""
         thing = self.source.make(kind, rng=self.rng, palette=self.palette)
+        if thing is None:
+            return None
         burns = self.lamps_on and self.rng.random() < 0.8
         return thing if burns else shining(thing, factor=0.0)
 
@@ -67,10 +73,22 @@ def place_group(decor: Decor, group: Group, *, number: int, facing: Pose | None)
     Returns:
         The main object's pose, or None if it found no place.
     """
-    kind = decor.choose(group.main)
-    if kind is None:
-        return None
-    main = decor.make(kind)
+    for _ in range(group.models):
+        kind = decor.choose(group.main)
+        if kind is None:
+            return None
+        main = decor.make(kind)
+        if main is None:
+            continue
+        pose = _place_main(decor, group, main, number=number, facing=facing)
+        if pose is not None:
+            return pose
+    return None
+
+
+def _place_main(
+    decor: Decor, group: Group, main: Furniture, *, number: int, facing: Pose | None
+) -> Pose | None:
     before = len(decor.layout.placed)
     for pose in _candidates(decor, group, main, facing=facing):
         if group.anchor == "hung":
@@ -116,6 +134,13 @@ def _try_put(
         if base is None:
             return False
         pose = replace(pose, y_m=base)
+        if base > REST_GAP_M:
+            pose = layout.settled(furniture, pose)
+    elif not layout.exact:
+        moved = layout.pressed(furniture, pose)
+        if moved is None:
+            return False
+        pose = moved
     margin = 0.0 if hung else margin_m
     if not layout.fits(
         furniture, pose, group=number, margin_m=margin, share_boxes=share_boxes, keep_way=not hung
@@ -252,11 +277,11 @@ def _rug_below(decor: Decor, group: Group, main: Furniture, pose: Pose, *, numbe
     for part in group.parts:
         if part.at != "rug" or not around or decor.rng.random() >= part.chance:
             continue
-        kind = decor.choose(part.kinds)
-        if kind is None:
+        rug = _drawn(decor, part)
+        if rug is None:
             continue
         width, _, depth = (float(s) for s in main.size_m)
-        rug = resized(decor.make(kind), width_m=width + 1.5, depth_m=depth + 1.5)
+        rug = resized(rug, width_m=width + 1.5, depth_m=depth + 1.5)
         return _try_put(decor, rug, pose, number=number)
     return False
 

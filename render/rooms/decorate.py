@@ -33,6 +33,7 @@ def sample_surfaces(plan: RoomPlan, *, palette: Palette, rng: np.random.Generato
         )
         walls[int(np.argmax([line.length_m + rng.uniform(0, 2) for line in plan.walls]))] = special
     lower, lower_m = _lower(plan, rng=rng)
+    crown = 0.0 if rng.random() < 0.7 else float(rng.uniform(0.05, 0.1))
     trim = palette.white if rng.random() < 0.65 else palette.wood
     bare = plan.kind == "kitchen" or (lower is not None and plan.kind == "bathroom")
     return Surfaces(
@@ -43,8 +44,8 @@ def sample_surfaces(plan: RoomPlan, *, palette: Palette, rng: np.random.Generato
         lower_m=lower_m,
         skirting=None if bare else trim,
         skirting_m=(0.0, 0.0) if bare else (rng.uniform(0.05, 0.13), rng.uniform(0.01, 0.018)),
-        cornice_m=(0.0, 0.0) if rng.random() < 0.7 else (float(rng.uniform(0.05, 0.1)),) * 2,
-        joinery=_joinery(palette, trim=trim, rng=rng),
+        cornice_m=(crown, crown),
+        joinery=_joinery(palette, trim=trim, curtained=0.2 if wet else 0.65, rng=rng),
     )
 
 
@@ -65,7 +66,9 @@ def _lower(plan: RoomPlan, *, rng: np.random.Generator) -> tuple[Finish | None, 
     return None, 0.0
 
 
-def _joinery(palette: Palette, *, trim: Finish, rng: np.random.Generator) -> Joinery:
+def _joinery(
+    palette: Palette, *, trim: Finish, curtained: float, rng: np.random.Generator
+) -> Joinery:
     frame = trim if rng.random() < 0.7 else palette.white
     return Joinery(
         frame=frame,
@@ -74,5 +77,5 @@ def _joinery(palette: Palette, *, trim: Finish, rng: np.random.Generator) -> Joi
         glass=palette.glass,
         sill=palette.white if rng.random() < 0.6 else palette.counter,
         panels=int(rng.integers(0, 4)),
-        sill_out_m=float(rng.uniform(0.03, 0.14)),
+        sill_out_m=0.03 if rng.random() < curtained else float(rng.uniform(0.04, 0.14)),
     )

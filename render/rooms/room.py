@@ -57,6 +57,7 @@ def make_room(*, seed: int, index: int, furniture: FurnitureSource | None = None
         palette=palette,
         rng=rng,
         lamps_on=light.lamps_on,
+        curtains=surfaces.joinery.sill_out_m <= 0.03,
         sills=_sills(plan, nodes),
     )
     furnish_room(decor)

@@ -1,6 +1,7 @@
 """What encloses a room: floor, ceiling, walls with true holes, skirting and cornice, doors and windows."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import mapbox_earcut
 import numpy as np
@@ -138,8 +139,8 @@ def _panel(
     ys = sorted(
         {0.0, height_m, min(lower_m, height_m), *(o.y0_m for o in holes), *(o.y1_m for o in holes)}
     )
-    for x in zip(xs, xs[1:], strict=False):
-        for y in zip(ys, ys[1:], strict=False):
+    for x in pairwise(xs):
+        for y in pairwise(ys):
             mid = ((x[0] + x[1]) / 2, (y[0] + y[1]) / 2)
             if any(o.x0_m < mid[0] < o.x1_m and o.y0_m < mid[1] < o.y1_m for o in holes):
                 continue
@@ -255,7 +256,7 @@ def neighbour(plan: RoomPlan, *, surfaces: Surfaces, room: int | None, prefix: s
         (side, deep), high = hole.beyond_m, max(hole.y1_m + 0.25, 2.4)
         x0, x1, z1 = hole.x0_m - side, hole.x1_m + side, -hole.depth_m
         z0 = z1 - deep
-        parts = {
+        parts: dict[str, list[list[tuple[float, float, float]]]] = {
             "floor": [[(x0, 0, z1), (x1, 0, z1), (x1, 0, z0), (x0, 0, z0)]],
             "ceiling": [[(x0, high, z1), (x1, high, z1), (x1, high, z0), (x0, high, z0)]],
             "wall": [

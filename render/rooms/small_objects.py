@@ -11,7 +11,7 @@ from jaxtyping import Float64
 from scenelift.render.rooms.arrange import Decor
 from scenelift.render.rooms.contact import REST_GAP_M
 from scenelift.render.rooms.footprints import rectangle
-from scenelift.render.rooms.place import Placed
+from scenelift.render.rooms.place import Placed, Pose
 from scenelift.render.rooms.supports import CELL_M, Support, find_supports
 from scenelift.render.scene import Furniture
 
@@ -29,6 +29,8 @@ class Thing:
     """Most that it is turned from the direction of the furniture."""
     top: bool = False
     """Only on the highest surface."""
+    unless: str = ""
+    """Left out where the group has a thing of this kind."""
 
 
 def scatter(decor: Decor, things: Sequence[Thing], host: Placed, *, density: float) -> int:
@@ -46,7 +48,8 @@ def scatter(decor: Decor, things: Sequence[Thing], host: Placed, *, density: flo
     done = 0
     rng = decor.rng
     for thing in things:
-        if rng.random() >= min(1.0, thing.chance * density):
+        chance = thing.chance if thing.chance > 0.9 else min(1.0, thing.chance * density)
+        if rng.random() >= chance or _has(decor, thing.unless, group=host.group):
             continue
         low, high = thing.count
         wanted = max(1, round(int(rng.integers(low, high + 1)) * density)) if high > 1 else 1
@@ -58,12 +61,20 @@ def scatter(decor: Decor, things: Sequence[Thing], host: Placed, *, density: flo
                 break
             if model is None or thing.spread != "row" or rng.random() < 0.4:
                 model = decor.make(kind)
+            if model is None:
+                continue
             support = supports[-1] if thing.top else supports[int(rng.integers(len(supports)))]
             spot = _put_on(decor, thing, model, host, support, near=near)
             if spot is not None:
                 done += 1
                 near = spot
     return done
+
+
+def _has(decor: Decor, kind: str, *, group: int) -> bool:
+    return bool(kind) and any(
+        item.group == group and item.furniture.kind == kind for item in decor.layout.placed
+    )
 
 
 def _put_on(
@@ -102,6 +113,35 @@ def _put_on(
         ):
             return np.asarray(spot)
     return None
+
+
+def leave_on_floor(decor: Decor, kinds: Sequence[str], *, count: int, number: int) -> int:
+    """Leave small things on the floor, mostly along walls and beside furniture; return how many."""
+    layout, rng = decor.layout, decor.rng
+    outline = layout.plan.outline_xz
+    low, high = outline.min(axis=0), outline.max(axis=0)
+    done = 0
+    for _ in range(count):
+        kind = decor.choose(tuple(kinds))
+        model = None if kind is None else decor.make(kind)
+        if model is None:
+            continue
+        for _ in range(12):
+            spot = rng.uniform(low, high)
+            pose = Pose(
+                x_m=float(spot[0]), z_m=float(spot[1]), yaw_rad=float(rng.uniform(0, 2 * math.pi))
+            )
+            beside = layout.corners(model, pose, margin_m=0.15)
+            base = layout.base_y_m(layout.corners(model, pose))
+            if base is None or (rng.random() < 0.7 and not layout.near_something(beside)):
+                continue
+            pose = replace(pose, y_m=base)
+            if base > REST_GAP_M:
+                pose = layout.settled(model, pose)
+            if layout.fits(model, pose, group=number) and layout.put(model, pose, group=number):
+                done += 1
+                break
+    return done
 
 
 def _draw_spot(

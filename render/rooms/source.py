@@ -1,6 +1,6 @@
 """Where the layout gets its objects from."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -8,6 +8,7 @@ from scenelift.render.furniture.builders import KINDS, Palette, build
 from scenelift.render.scene import Furniture
 
 
+@runtime_checkable
 class FurnitureSource(Protocol):
     """Something that offers objects by kind."""
 
@@ -16,8 +17,8 @@ class FurnitureSource(Protocol):
         """What it can make."""
         ...
 
-    def make(self, kind: str, *, rng: np.random.Generator, palette: Palette) -> Furniture:
-        """Make or load one object; the result depends on the arguments alone."""
+    def make(self, kind: str, *, rng: np.random.Generator, palette: Palette) -> Furniture | None:
+        """Make or load one object, None if there is none that can be used; the result depends on the arguments alone."""
         ...
 
 

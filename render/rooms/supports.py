@@ -11,7 +11,7 @@ from scenelift.render.rooms.contact import gap_m
 from scenelift.render.scene import Mesh
 
 CELL_M = 0.02
-LEVEL_M = 1.5e-3
+LEVEL_M = 8e-4
 """Triangles whose heights differ by less form one surface."""
 LEAST_AREA_M2 = 0.012
 FREE_M = 10.0

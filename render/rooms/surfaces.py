@@ -21,7 +21,7 @@ from scenelift.render.rooms.materials.noise import Tone, noise
 from scenelift.render.scene import Color, Material, Texture
 
 Family: TypeAlias = Literal[
-    "wood", "parquet", "laminate", "tile", "carpet", "rug", "plaster", "paint", "wallpaper", "fabric", "leather",
+    "wood", "parquet", "laminate", "tile", "carpet", "rug", "print", "plaster", "paint", "wallpaper", "fabric", "leather",
     "marble", "stone", "brick", "metal", "chrome", "ceramic", "lacquer", "plastic", "glass", "mirror", "paper", "foliage",
     "wicker", "soil",
 ]  # fmt: skip
@@ -30,20 +30,20 @@ Family: TypeAlias = Literal[
 FAMILIES: tuple[Family, ...] = get_args(Family)
 
 _PERIODS_M: dict[Family, float] = {
-    "wood": 1.0, "parquet": 1.6, "laminate": 1.8, "tile": 1.2, "carpet": 0.8, "rug": 1.2, "plaster": 1.6, "paint": 1.6,
-    "wallpaper": 0.64, "fabric": 0.4, "leather": 0.5, "marble": 1.4, "stone": 0.8, "brick": 1.0, "metal": 0.5,
+    "wood": 1.0, "parquet": 1.6, "laminate": 1.8, "tile": 1.2, "carpet": 0.8, "rug": 1.2, "print": 0.5, "plaster": 1.6, "paint": 1.6,
+    "wallpaper": 0.64, "fabric": 0.4, "leather": 0.5, "marble": 1.4, "stone": 0.8, "brick": 1.0, "metal": 0.3,
     "chrome": 1.0, "ceramic": 1.0, "lacquer": 1.0, "plastic": 0.3, "glass": 1.0, "mirror": 1.0, "paper": 0.4,
     "foliage": 0.3, "wicker": 0.25, "soil": 0.3,
 }  # fmt: skip
 
-_PALETTES: dict[Family, list[str]] = {
+_PALETTES: dict[Family, tuple[str, ...]] = {
     "wood": colors.WOODS, "parquet": colors.WOODS, "laminate": colors.WOODS, "tile": colors.TILES,
-    "carpet": colors.FABRICS, "rug": colors.FABRICS, "plaster": colors.WALLS, "paint": colors.WALLS,
+    "carpet": colors.FABRICS, "rug": colors.FABRICS, "print": colors.FABRICS, "plaster": colors.WALLS, "paint": colors.WALLS,
     "wallpaper": colors.WALLS, "fabric": colors.FABRICS, "leather": colors.LEATHERS, "marble": colors.STONES,
-    "stone": colors.STONES, "brick": colors.BRICKS, "metal": ["a9aaab", "c4c4c4", "8d8e90", "2e2f31", "e8e8e6", "b08d57", "6b6c6e"],
-    "chrome": ["d8dadc"], "ceramic": ["f5f5f2", "f2f0ea", "e8e6e0"], "lacquer": [*colors.WALLS, "2f3235", "4a5560"],
-    "plastic": colors.PLASTICS, "glass": ["eef4f2"], "mirror": ["e6e8e8"], "paper": colors.PAPERS,
-    "foliage": colors.FOLIAGES, "wicker": ["b98f5a", "a37844", "cfae7f", "7a5a3a", "e0d2b5"], "soil": ["3a2c20", "4a3828"],
+    "stone": colors.STONES, "brick": colors.BRICKS, "metal": ("a9aaab", "c4c4c4", "8d8e90", "2e2f31", "e8e8e6", "b08d57", "6b6c6e"),
+    "chrome": ("d8dadc",), "ceramic": ("f5f5f2", "f2f0ea", "e8e6e0"), "lacquer": (*colors.WALLS, "2f3235", "4a5560"),
+    "plastic": colors.PLASTICS, "glass": ("eef4f2",), "mirror": ("e6e8e8",), "paper": colors.PAPERS,
+    "foliage": colors.FOLIAGES, "wicker": ("b98f5a", "a37844", "cfae7f", "7a5a3a", "e0d2b5"), "soil": ("3a2c20", "4a3828"),
 }  # fmt: skip
 
 
@@ -78,59 +78,59 @@ def make_material(
     match family:
         case "wood":
             image = _wood(picked, rng=rng)
-            return _textured(family, image, color=picked, roughness=rng.uniform(0.25, 0.55))
+            return _textured(family, image, roughness=rng.uniform(0.25, 0.55))
         case "parquet" | "laminate":
             image = _floor_boards(family, picked, rng=rng)
-            return _textured(family, image, color=picked, roughness=rng.uniform(0.18, 0.45))
+            return _textured(family, image, roughness=rng.uniform(0.18, 0.45))
         case "tile":
-            return _textured(
-                family, _tile(picked, rng=rng), color=picked, roughness=rng.uniform(0.06, 0.35)
-            )
+            return _textured(family, _tile(picked, rng=rng), roughness=rng.uniform(0.06, 0.35))
         case "carpet":
-            return _textured(family, _carpet(picked, rng=rng), color=picked, roughness=1.0)
+            return _textured(family, _carpet(picked, rng=rng), roughness=1.0)
         case "rug":
-            return _textured(family, _rug(picked, rng=rng), color=None, roughness=1.0)
+            return _textured(family, _rug(picked, rng=rng), roughness=1.0)
+        case "print":
+            return _textured(family, _print(picked, rng=rng), roughness=0.95)
         case "plaster" | "paint":
             image = _plaster(picked, rng=rng, strength=1.0 if family == "plaster" else 0.35)
-            return _textured(family, image, color=picked, roughness=rng.uniform(0.7, 0.95))
+            return _textured(family, image, roughness=rng.uniform(0.7, 0.95))
         case "wallpaper":
             image = _wallpaper(picked, rng=rng)
-            return _textured(family, image, color=picked, roughness=rng.uniform(0.6, 0.9))
+            return _textured(family, image, roughness=rng.uniform(0.6, 0.9))
         case "fabric":
-            return _textured(family, _fabric(picked, rng=rng), color=picked, roughness=0.95)
+            return _textured(family, _fabric(picked, rng=rng), roughness=0.95)
         case "leather":
             image = _leather(picked, rng=rng)
-            return _textured(family, image, color=picked, roughness=rng.uniform(0.35, 0.55))
+            return _textured(family, image, roughness=rng.uniform(0.35, 0.55))
         case "marble":
             image = _marble(picked, rng=rng)
-            return _textured(family, image, color=picked, roughness=rng.uniform(0.05, 0.2))
+            return _textured(family, image, roughness=rng.uniform(0.05, 0.2))
         case "stone":
             image = _stone(picked, rng=rng)
-            return _textured(family, image, color=picked, roughness=rng.uniform(0.15, 0.6))
+            return _textured(family, image, roughness=rng.uniform(0.15, 0.6))
         case "brick":
-            return _textured(family, _brick(picked, rng=rng), color=picked, roughness=0.9)
+            return _textured(family, _brick(picked, rng=rng), roughness=0.9)
         case "paper" | "soil":
             tone = 0.35 * noise("speck", size=256, rng=rng) + 0.2 * noise(
                 "cloud", size=256, rng=rng
             )
             contrast = 0.06 if family == "paper" else 0.5
             image = tinted(tone, color=picked, contrast=contrast)
-            return _textured(family, image, color=picked, roughness=0.95)
+            return _textured(family, image, roughness=0.95)
         case "foliage":
             image = tinted(
                 0.5 * noise("grain", size=128, rng=rng), color=picked, contrast=0.35, warmth=-0.1
             )
-            return _textured(family, image, color=picked, roughness=rng.uniform(0.4, 0.7))
+            return _textured(family, image, roughness=rng.uniform(0.4, 0.7))
         case "wicker":
             tone = patterns.cloth(size=256, rng=rng, thread_px=16)
             image = tinted(tone, color=picked, contrast=0.45, warmth=0.1)
-            return _textured(family, image, color=picked, roughness=0.8)
+            return _textured(family, image, roughness=0.8)
         case "metal":
-            image = tinted(0.4 * noise("grain", size=128, rng=rng), color=picked, contrast=0.1)
+            tone = np.float32(0.3) * noise("brushed", size=256, rng=rng)
             return Material(
                 name=family,
                 base_color=(1.0, 1.0, 1.0),
-                texture=_texture(image),
+                texture=Texture(pixels=tinted(tone, color=picked, contrast=0.06)),
                 metallic=1.0 if rng.random() < 0.7 else 0.0,
                 roughness=float(rng.uniform(0.25, 0.5)),
             )
@@ -159,33 +159,23 @@ def _plain(family: Family, color: Color, *, rng: np.random.Generator) -> Materia
             return Material(name=family, base_color=color, roughness=float(rng.uniform(0.2, 0.6)))
 
 
-def _texture(image: UInt8[np.ndarray, "h w 3"]) -> Texture:
-    pixels = np.full((*image.shape[:2], 4), 255, np.uint8)
-    pixels[..., :3] = image
-    return Texture(pixels=pixels)
-
-
-def _textured(
-    family: Family, image: UInt8[np.ndarray, "h w 3"], *, color: Color | None, roughness: float
-) -> Material:
-    if color is not None:
-        image = colors.with_mean(image, color=color)
+def _textured(family: Family, image: UInt8[np.ndarray, "h w 4"], *, roughness: float) -> Material:
     return Material(
         name=family,
         base_color=(1.0, 1.0, 1.0),
-        texture=_texture(image),
+        texture=Texture(pixels=image),
         roughness=float(roughness),
     )
 
 
-def _wood(color: Color, *, rng: np.random.Generator) -> UInt8[np.ndarray, "h w 3"]:
+def _wood(color: Color, *, rng: np.random.Generator) -> UInt8[np.ndarray, "h w 4"]:
     tone = patterns.wood(size=256, rng=rng)
     return tinted(tone, color=color, contrast=rng.uniform(0.15, 0.38), warmth=0.12)
 
 
 def _floor_boards(
     family: Family, color: Color, *, rng: np.random.Generator
-) -> UInt8[np.ndarray, "h w 3"]:
+) -> UInt8[np.ndarray, "h w 4"]:
     size = 512
     style = rng.random()
     gap = 2.0 if family == "parquet" else 1.2
@@ -220,7 +210,7 @@ def _basket(*, size: int, gap: float) -> patterns.Cells:
     )
 
 
-def _tile(color: Color, *, rng: np.random.Generator) -> UInt8[np.ndarray, "h w 3"]:
+def _tile(color: Color, *, rng: np.random.Generator) -> UInt8[np.ndarray, "h w 4"]:
     size = 512
     rows, columns, stagger = (
         (2, 2, 0.0), (4, 4, 0.0), (4, 4, 0.5), (6, 6, 0.0), (8, 8, 0.0), (4, 2, 0.5), (12, 6, 0.5), (24, 24, 0.0),
@@ -244,7 +234,7 @@ def _tile(color: Color, *, rng: np.random.Generator) -> UInt8[np.ndarray, "h w 3
     return colors.blended(cells.joint, low=image, high=mortar)
 
 
-def _carpet(color: Color, *, rng: np.random.Generator) -> UInt8[np.ndarray, "h w 3"]:
+def _carpet(color: Color, *, rng: np.random.Generator) -> UInt8[np.ndarray, "h w 4"]:
     size = 256
     pile = noise("speck", size=size, rng=rng)
     tone = np.float32(0.45) * pile + np.float32(0.15) * noise("cloud", size=size, rng=rng)
@@ -256,7 +246,7 @@ def _carpet(color: Color, *, rng: np.random.Generator) -> UInt8[np.ndarray, "h w
     return tinted(tone, color=color, contrast=rng.uniform(0.15, 0.35))
 
 
-def _rug(color: Color, *, rng: np.random.Generator) -> UInt8[np.ndarray, "h w 3"]:
+def _rug(color: Color, *, rng: np.random.Generator) -> UInt8[np.ndarray, "h w 4"]:
     size = 256
     pile = np.float32(0.4) * noise("speck", size=size, rng=rng)
     image = tinted(pile, color=color, contrast=0.2)
@@ -269,14 +259,14 @@ def _rug(color: Color, *, rng: np.random.Generator) -> UInt8[np.ndarray, "h w 3"
 
 def _plaster(
     color: Color, *, rng: np.random.Generator, strength: float
-) -> UInt8[np.ndarray, "h w 3"]:
+) -> UInt8[np.ndarray, "h w 4"]:
     size = 256
     tone = 0.35 * noise("cloud", size=size, rng=rng) + 0.3 * noise("speck", size=size, rng=rng)
     tone = np.float32(strength) * (tone + 0.25 * noise("blotch", size=size, rng=rng))
     return tinted(tone.astype(np.float32), color=color, contrast=0.07)
 
 
-def _wallpaper(color: Color, *, rng: np.random.Generator) -> UInt8[np.ndarray, "h w 3"]:
+def _wallpaper(color: Color, *, rng: np.random.Generator) -> UInt8[np.ndarray, "h w 4"]:
     size = 256
     fibre = (0.3 * noise("speck", size=size, rng=rng)).astype(np.float32)
     image = tinted(fibre, color=color, contrast=0.04)
@@ -292,29 +282,45 @@ def _wallpaper(color: Color, *, rng: np.random.Generator) -> UInt8[np.ndarray, "
     return colors.blended(mask * np.float32(rng.uniform(0.5, 1.0)), low=image, high=motif)
 
 
-def _fabric(color: Color, *, rng: np.random.Generator) -> UInt8[np.ndarray, "h w 3"]:
+def _fabric(color: Color, *, rng: np.random.Generator) -> UInt8[np.ndarray, "h w 4"]:
     size = 256
     weave = patterns.cloth(size=size, rng=rng, thread_px=4)
-    tone = np.float32(0.55) * weave + np.float32(0.2) * noise("cloud", size=size, rng=rng)
+    tone = np.float32(0.55) * weave + np.float32(0.08) * noise("cloud", size=size, rng=rng)
     tone = tone + np.float32(rng.uniform(0.0, 0.3)) * noise("white", size=size, rng=rng)
-    return tinted(tone, color=color, contrast=rng.uniform(0.12, 0.28))
+    return tinted(tone, color=color, contrast=rng.uniform(0.1, 0.25))
 
 
-def _leather(color: Color, *, rng: np.random.Generator) -> UInt8[np.ndarray, "h w 3"]:
+def _print(color: Color, *, rng: np.random.Generator) -> UInt8[np.ndarray, "h w 4"]:
+    """Print one or two motifs on a weave."""
+    size = 256
+    weave = np.float32(0.4) * patterns.cloth(size=size, rng=rng, thread_px=2)
+    image = tinted(weave, color=color, contrast=0.15)
+    for _ in range(int(rng.integers(1, 3))):
+        if rng.random() < 0.5:
+            ink = colors.shifted(color, value=rng.choice([0.6, 0.8, 1.25, 1.5]))
+        else:
+            ink = sample_color(colors.FABRICS, rng=rng)
+        name = patterns.MOTIFS[int(rng.integers(len(patterns.MOTIFS)))]
+        mask = patterns.motif(name, size=size, rng=rng)
+        image = colors.blended(mask, low=image, high=tinted(weave, color=ink, contrast=0.15))
+    return image
+
+
+def _leather(color: Color, *, rng: np.random.Generator) -> UInt8[np.ndarray, "h w 4"]:
     size = 256
     cells = np.abs(noise("speck", size=size, rng=rng))
     tone = 0.5 - np.exp(-3 * cells) + 0.2 * noise("cloud", size=size, rng=rng)
     return tinted(tone.astype(np.float32), color=color, contrast=0.16)
 
 
-def _marble(color: Color, *, rng: np.random.Generator) -> UInt8[np.ndarray, "h w 3"]:
+def _marble(color: Color, *, rng: np.random.Generator) -> UInt8[np.ndarray, "h w 4"]:
     size = 256
     vein = patterns.veins(size=size, rng=rng) + np.float32(0.5) * patterns.veins(size=size, rng=rng)
     tone = np.float32(0.2) * noise("cloud", size=size, rng=rng) - np.float32(1.1) * vein
     return tinted(tone + np.float32(0.2), color=color, contrast=rng.uniform(0.2, 0.45))
 
 
-def _stone(color: Color, *, rng: np.random.Generator) -> UInt8[np.ndarray, "h w 3"]:
+def _stone(color: Color, *, rng: np.random.Generator) -> UInt8[np.ndarray, "h w 4"]:
     size = 256
     tone: Tone = np.float32(0.35) * noise("speck", size=size, rng=rng)
     tone = tone + np.float32(0.35) * noise("white", size=size, rng=rng).clip(-1, 3)
@@ -322,7 +328,7 @@ def _stone(color: Color, *, rng: np.random.Generator) -> UInt8[np.ndarray, "h w 
     return tinted(tone, color=color, contrast=rng.uniform(0.1, 0.4))
 
 
-def _brick(color: Color, *, rng: np.random.Generator) -> UInt8[np.ndarray, "h w 3"]:
+def _brick(color: Color, *, rng: np.random.Generator) -> UInt8[np.ndarray, "h w 4"]:
     size = 256
     cells = patterns.tiles(size=size, rows=14, columns=4, stagger=0.5, gap=3.0)
     tone = patterns.per_cell(cells, rng=rng, spread=0.4)

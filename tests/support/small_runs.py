@@ -62,7 +62,7 @@ def contents(path: Path) -> dict[str, bytes]:
     K, T_world_camera = reader.cameras()
     found["camera/K"], found["camera/T"] = K.tobytes(), T_world_camera.tobytes()
     for index in range(len(reader)):
-        for channel, values in reader.read(index, CHANNELS).items():
+        for channel, values in reader.read(index, channels=CHANNELS).items():
             found[f"{channel}/{index}"] = np.ascontiguousarray(values).tobytes()
     for index in range(reader.num_scenes):
         found[f"scene/{index}"] = repr(reader.scene(index)).encode()

@@ -68,7 +68,7 @@ def photo_frame(*, rng: np.random.Generator, palette: Palette) -> Furniture:
         (width - 2 * rim, height - 2 * rim, 0.002), at=(0, rim, -0.001), bevel=0.0, picture=True
     )
     tilt = -0.2
-    strut = rod((0, height * 0.62, -0.02), (0, 0.003, -height * 0.42), radius=0.003)
+    strut = rod((0, height * 0.5, -height * 0.1 - 0.014), (0, 0.003, -height * 0.45), radius=0.003)
     frame = joined(parts).turned(tilt, axis="x")
     pieces: list[Piece] = [
         (joined([frame, strut]), pick(rng, (palette.wood, palette.black, palette.metal)))
@@ -299,8 +299,8 @@ def radiator(*, rng: np.random.Generator, palette: Palette) -> Furniture:
         for z in (-0.035, 0.035):
             foot = np.stack([x, np.full(count, 0.1), np.full(count, z)], axis=1)
             shapes.append(rods(foot, foot + (0, height - 0.1, 0), radius=0.016, segments=8))
-        for y in (0.12, height - 0.03):
-            shapes.append(box((width, 0.035, 0.09), at=(0, y - 0.017, 0), bevel=0.008))
+        headers = np.array([(0.0, 0.103, 0.0), (0.0, height - 0.047, 0.0)])
+        shapes.append(boxes(np.full((2, 3), (width, 0.035, 0.09)), headers, bevel=0.008))
     else:
         ribs = max(int(width / 0.04), 4)
         s = np.linspace(-0.5, 0.5, ribs * 4 + 1)

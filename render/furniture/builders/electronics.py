@@ -41,6 +41,10 @@ def _screen_finish(rng: np.random.Generator, palette: Palette, *, share: float) 
     return pick(rng, palette.displays) if rng.random() < share else palette.screen
 
 
+def _television_picture(rng: np.random.Generator, palette: Palette) -> Finish:
+    return palette.film if rng.random() < 0.3 else palette.screen
+
+
 def television(*, rng: np.random.Generator, palette: Palette) -> Furniture:
     """Build a television on two feet or a middle stand; it stands on furniture."""
     width = between(rng, 0.75, 1.45)
@@ -58,7 +62,7 @@ def television(*, rng: np.random.Generator, palette: Palette) -> Furniture:
         stand = joined([board, box((0.08, foot + 0.06, 0.03), at=(0, 0.005, -0.02), bevel=0.006)])
     pieces: list[Piece] = [
         (joined([case, hump, stand]), palette.black),
-        (face, _screen_finish(rng, palette, share=0.35)),
+        (face, _television_picture(rng, palette)),
     ]
     return assemble(pieces, kind="television", semantic="television", mount="surface")
 
@@ -70,7 +74,7 @@ def wall_television(*, rng: np.random.Generator, palette: Palette) -> Furniture:
     bracket = box((0.3, 0.25, 0.03), at=(0, width * 9 / 32 - 0.12, -0.033), bevel=0.004)
     pieces: list[Piece] = [
         (joined([case, bracket]), palette.black),
-        (face, _screen_finish(rng, palette, share=0.35)),
+        (face, _television_picture(rng, palette)),
     ]
     return assemble(pieces, kind="wall television", semantic="television", mount="wall")
 
@@ -194,18 +198,18 @@ def speaker(*, rng: np.random.Generator, palette: Palette) -> Furniture:
     )
     case = box((width, height, depth), at=(0, 0.004, 0), bevel=0.006)
     cone = lathe(
-        [(0.0, 0.0), (0.25, 0.0), (0.3, 0.12), (0.78, 0.35), (0.86, 0.5), (1.0, 0.5), (1.0, 0.35)],
+        [(0.0, 0.55), (0.3, 0.5), (0.34, 0.1), (0.84, 0.75), (0.9, 1.0), (1.0, 0.9), (1.0, 0.0)],
         segments=24,
     )
     big, small = width * 0.4, width * 0.2
     cones = [
-        cone.scaled((r, 0.03, r)).turned(np.pi / 2, axis="x").moved((0, y, depth / 2 - 0.011))
+        cone.scaled((r, 0.012, r)).turned(np.pi / 2, axis="x").moved((0, y, depth / 2 - 0.0005))
         for r, y in ((big, height * 0.34), (small, height * 0.76))
     ]
     feet = cylinder(0.008, 0.006, segments=8).repeated(
         np.array([[s * width * 0.4, 0, t * depth * 0.4] for s in (-1, 1) for t in (-1, 1)])
     )
-    body = pick(rng, (palette.wood, palette.black, palette.white, palette.wood_second))
+    body = pick(rng, (palette.wood, palette.wood_second, palette.white, palette.steel))
     pieces: list[Piece] = [(case, body), (joined([*cones, feet]), palette.black)]
     return assemble(pieces, kind="speaker", semantic="otherprop", mount="surface")
 

@@ -81,8 +81,8 @@ def table_lamp(*, rng: np.random.Generator, palette: Palette) -> Furniture:
     """Build a lamp with a turned foot and a shade, or a jointed desk lamp."""
     if rng.random() < 0.3:
         return _desk_lamp(rng=rng, palette=palette)
-    height, radius = between(rng, 0.32, 0.6), between(rng, 0.1, 0.18)
-    tall = height * between(rng, 0.38, 0.5)
+    height, radius = between(rng, 0.34, 0.6), between(rng, 0.09, 0.16)
+    tall = height * between(rng, 0.34, 0.45)
     neck = height - tall
     belly = between(rng, 0.03, 0.09)
     t = np.linspace(0, 1, 9)

@@ -103,8 +103,12 @@ def _rosette(
 ) -> Shape:
     """Make leaves that all start from one point: arching or upright blades."""
     share = np.linspace(0, 1, count)
-    rise = np.interp(share, [0, 1], [1.45, 1.0 if blade else 0.5]) + rng.normal(0, 0.06, count)
-    lengths = height * np.interp(share, [0, 1], [1.0, 0.7]) * rng.uniform(0.85, 1.1, count)
+    rise = np.interp(share, [0, 1], [1.45, 1.15 if blade else 0.75]) + rng.normal(0, 0.06, count)
+    lengths = (
+        height
+        * np.interp(share, [0, 1], [1.0, 0.75 if blade else 0.55])
+        * rng.uniform(0.85, 1.1, count)
+    )
     start = np.tile((0.0, top, 0.0), (count, 1)) + rng.normal(0, 0.01, (count, 3)) * (1, 0, 1)
     return leaves(
         start, _directions(count, rise=rise, rng=rng), lengths=lengths, width=0.13 if blade else 0.2,
@@ -178,23 +182,38 @@ def _plant(
     pieces = _pot(radius, pot, rng=rng, palette=palette)
     top = pot * 0.9
     rest = height - top
-    style = int(rng.integers(4))
+    style = int(rng.integers(4 if kind == "plant" else 3))
     if style < 2:
         shape = _rosette(top, height=rest, rng=rng, count=detail, blade=style == 0)
-        pieces.append((shape, palette.foliage))
+        pieces.append((_narrowed(shape, to=0.3 * height + 0.04), palette.foliage))
     else:
         make = _stalked if style == 2 else _tree
         wood, blade = make(top, height=rest, rng=rng, count=detail if style == 2 else detail * 6)
-        pieces += [
-            (wood, palette.foliage if style == 2 else palette.wood_second),
-            (blade, palette.foliage),
-        ]
+        wood_finish = palette.foliage if style == 2 else palette.wood_second
+        narrow = 0.3 * height + 0.04
+        pieces.append((_narrowed(wood, to=narrow), wood_finish))
+        pieces.append((_narrowed(blade, to=narrow), palette.foliage))
     mount: Mount = "surface" if kind == "small plant" else "floor"
     return assemble(
         pieces,
         kind=kind,
         semantic="otherprop" if mount == "surface" else "otherfurniture",
         mount=mount,
+    )
+
+
+def _narrowed(shape: Shape, *, to: float) -> Shape:
+    """Draw greenery in about its axis where it reaches farther than `to` metres."""
+    reach = np.hypot(shape.vertices[:, 0], shape.vertices[:, 2])
+    if reach.max() <= to:
+        return shape
+    factor = np.where(reach > to, (to + 0.35 * (reach - to)) / np.maximum(reach, 1e-9), 1.0)
+    vertices = shape.vertices * np.stack([factor, np.ones_like(factor), factor], axis=1)
+    return Shape(
+        vertices=vertices,
+        faces=shape.faces,
+        uvs=shape.uvs,
+        normals=flat_normals(vertices, shape.faces),
     )
 
 

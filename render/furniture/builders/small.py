@@ -161,7 +161,7 @@ def box_carton(*, rng: np.random.Generator, palette: Palette) -> Furniture:
         label = box((0.1, 0.07, 0.001), at=(width * 0.2, height * 0.3, depth / 2), bevel=0.0)
         pieces: list[Piece] = [
             (body, card),
-            (joined([tape, seam]), palette.wicker),
+            (joined([tape, seam]), palette.leather),
             (label, palette.paper),
         ]
         return assemble(pieces, kind="box", semantic="box", mount="surface")
@@ -294,7 +294,7 @@ def toy_blocks(*, rng: np.random.Generator, palette: Palette) -> Furniture:
     size = between(rng, 0.035, 0.05)
     for index in range(int(rng.integers(6, 11))):
         finish = palette.bolds[index % len(palette.bolds)]
-        turn = between(rng, 0, 1.5)
+        turn = between(rng, 0.0, 1.5)
         level, column = (index // 3, index % 3) if index < 6 else (0, index)
         x, z = (
             ((column - 1) * size * 1.05, 0.0)
@@ -373,7 +373,7 @@ def pen_holder(*, rng: np.random.Generator, palette: Palette) -> Furniture:
         (cup, pick(rng, (palette.black, palette.metal, palette.wood, palette.pot)))
     ]
     for _ in range(int(rng.integers(3, 8))):
-        angle = between(rng, 0, 6.28)
+        angle = between(rng, 0.0, 6.28)
         foot = np.array([[np.cos(angle + 2.5), 0, np.sin(angle + 2.5)]]) * (r - 0.01) + (0, 0.01, 0)
         tip = np.array([[np.cos(angle), 0, np.sin(angle)]]) * (r - 0.004) + (
             0,
@@ -429,15 +429,19 @@ def shoe_pair(*, rng: np.random.Generator, palette: Palette) -> list[Piece]:
     """Make a pair of shoes about the origin, toes towards +z."""
     length, width = between(rng, 0.24, 0.3), 0.095
     sole = plate(ellipse(width, length, segments=20, power=2.4), 0.022, bevel=0.006)
-    t = np.linspace(-0.5, 0.5, 9)
+    t = 0.5 * np.sin(np.linspace(-np.pi / 2, np.pi / 2, 11))
     rows = []
     for z in t:
-        half = 0.9 * width / 2 * (1 - (2 * z) ** 4 * 0.5) ** 0.5
-        tall = np.interp(z, [-0.5, -0.35, 0.05, 0.3, 0.5], [0.06, 0.095, 0.085, 0.045, 0.03])
+        half = 0.94 * width / 2 * max(1 - (2 * abs(z)) ** 3, 0.004) ** 0.5
+        tall = np.interp(
+            z,
+            [-0.5, -0.42, -0.1, 0.1, 0.35, 0.47, 0.5],
+            [0.03, 0.095, 0.09, 0.075, 0.042, 0.03, 0.004],
+        )
         a = np.linspace(np.pi, 0, 7)
         rows.append(
             np.stack(
-                [half * np.cos(a), 0.018 + tall * np.sin(a) ** 0.7, np.full(7, z * length * 0.96)],
+                [half * np.cos(a), 0.018 + tall * np.sin(a) ** 0.7, np.full(7, z * length * 0.97)],
                 axis=1,
             )
         )

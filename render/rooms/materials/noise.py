@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from jaxtyping import Float32
 
-Kind: TypeAlias = Literal["cloud", "fog", "blotch", "grain", "speck", "white"]
+Kind: TypeAlias = Literal["cloud", "fog", "blotch", "grain", "brushed", "speck", "white"]
 Tone: TypeAlias = Float32[np.ndarray, "h w"]
 
 _VARIANTS = 3
@@ -28,6 +28,7 @@ def _bank(kind: Kind, size: int) -> np.ndarray:
         "fog": lambda: np.exp(-((radius / 5.0) ** 2)),
         "blotch": lambda: np.exp(-((np.log(radius / 14.0) / 0.45) ** 2)),
         "grain": lambda: np.hypot(fx / 3.0, fy * 5.0).clip(1.0) ** -1.3,
+        "brushed": lambda: np.exp(-((fy / 3.0) ** 2)) * np.exp(-((fx / (size / 4)) ** 2)),
         "speck": lambda: np.exp(-((np.log(radius / (size / 5)) / 0.35) ** 2)),
     }[kind]()
     gain[0, 0] = 0.0
@@ -44,7 +45,7 @@ def noise(kind: Kind, *, size: int, rng: np.random.Generator) -> Tone:
 
     Args:
         kind: cloud: all scales; fog: a few large spots; blotch: spots of a fourteenth of the side; grain: stretched
-            along the columns, as wood is; speck: spots of a few pixels; white: every pixel for itself.
+            along the columns, as wood is; brushed: fine scratches along the columns; speck: spots of a few pixels; white: every pixel for itself.
         size: Side in pixels.
         rng: Picks the variant, the offset and the mirroring.
     """

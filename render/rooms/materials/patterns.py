@@ -43,14 +43,15 @@ def boards(*, size: int, rows: int, per_row: int, rng: np.random.Generator, gap:
         gap: Joint in pixels.
     """
     y, x = grid(size)
-    across = x * rows
+    across = x[:1] * rows
     row = across.astype(np.int32)
     shift = rng.random(rows).astype(np.float32)
-    along = y * per_row + shift[row]
+    along = y[:, :1] * per_row + shift[row]
     number = along.astype(np.int32) % per_row
     joint = _joint(across, size / rows, gap=gap)
     joint = np.maximum(joint, _joint(along, size / per_row, gap=gap))
-    return Cells(index=row * per_row + number, joint=joint, turned=np.zeros_like(row))
+    index = row * per_row + number
+    return Cells(index=index, joint=joint, turned=np.zeros_like(index))
 
 
 def herringbone(*, size: int, ratio: int, repeats: int, gap: float) -> Cells:
@@ -76,9 +77,9 @@ def herringbone(*, size: int, ratio: int, repeats: int, gap: float) -> Cells:
 def tiles(*, size: int, rows: int, columns: int, stagger: float, gap: float) -> Cells:
     """Lay tiles in rows; every other row is shifted by `stagger` of a tile (then rows must be even)."""
     y, x = grid(size)
-    down = y * rows
+    down = y[:, :1] * rows
     row = down.astype(np.int32)
-    right = x * columns + (row % 2) * np.float32(stagger)
+    right = x[:1] * columns + (row % 2).astype(np.float32) * np.float32(stagger)
     column = right.astype(np.int32) % columns
     joint = np.maximum(_joint(down, size / rows, gap=gap), _joint(right, size / columns, gap=gap))
     turned = ((row + column) % 2).astype(np.int32)
@@ -203,17 +204,17 @@ def _staggered(count: int, *, size: int = 256) -> tuple[np.ndarray, np.ndarray, 
 
 
 def _damask(*, count: int, size: int) -> Float32[np.ndarray, "h w"]:
-    u, v, odd = _staggered(max(count - 1, 2), size=size)
-    up = v + np.float32(0.08)
-    angle, radius = np.arctan2(np.abs(u), up), np.hypot(u, up)
-    body = (
-        np.float32(0.3)
-        + np.float32(0.13) * np.cos(3 * angle)
-        + np.float32(0.05) * np.cos(8 * angle)
-    )
-    hole = np.abs(radius - body * np.float32(0.62)) < 0.025
-    core = _soft(body - radius, 0.05)
-    return np.asarray(np.where(hole, np.float32(0), core * (1 - np.float32(0.15) * odd)))
+    """Draw a pointed medallion with a leafy rim, a ring inside and a flower in the middle."""
+    u, v, _ = _staggered(max(count - 1, 2), size=size)
+    angle, radius = np.arctan2(u, v), np.hypot(u * np.float32(1.35), v)
+    point = np.abs(angle) / np.float32(np.pi)
+    body = np.float32(0.5) - np.float32(0.16) * np.sin(np.float32(np.pi) * point)
+    body = body + np.float32(0.035) * np.cos(10 * angle)
+    rim = _soft(body - radius, 0.04) - _soft(body * np.float32(0.8) - radius, 0.04)
+    ring = _soft(np.float32(0.02) - np.abs(radius - body * np.float32(0.66)), 0.02)
+    petals = np.float32(0.15) + np.float32(0.06) * np.cos(6 * angle)
+    flower = _soft(petals - radius, 0.03) - _soft(np.float32(0.05) - radius, 0.03)
+    return np.asarray(np.maximum(np.maximum(rim, ring), flower))
 
 
 def _soft(signed: np.ndarray, width: float) -> Float32[np.ndarray, "h w"]:
