@@ -31,6 +31,8 @@ CELL_M = 0.1
 WALKER_RADIUS_M = 0.25
 HEAD_M = 1.9
 """What hangs higher is in nobody's way."""
+FLUSH_M = 0.06
+"""What hangs on a wall and is thinner, one passes by."""
 LEAST_SHARE = 0.75
 """Of all places where one could stand, those that one can walk to."""
 STEP_M = 0.06
@@ -409,7 +411,8 @@ class Layout:
     def take_in(self, item: Placed) -> None:
         """Add an object that is in its place already."""
         self.placed.append(item)
-        if item.low_y_m < HEAD_M and item.high_y_m > STEP_M:
+        flush = item.low_y_m > 0.3 and float(item.furniture.size_m[2]) < FLUSH_M
+        if item.low_y_m < HEAD_M and item.high_y_m > STEP_M and not flush:
             flat = self._cells_xz.reshape(-1, 2)
             near = near_rectangle(flat, item.corners_xz, reach_m=WALKER_RADIUS_M)
             self._blocked = self._blocked | near.reshape(self._blocked.shape)
