@@ -45,7 +45,7 @@ class Decor:
         thing = self.source.make(kind, rng=self.rng, palette=self.palette)
         if thing is None:
             return None
-        burns = self.lamps_on and self.rng.random() < 0.8
+        burns = self.lamps_on and (thing.mount == "ceiling" or self.rng.random() < 0.8)
         return thing if burns else shining(thing, factor=0.0)
 
 
