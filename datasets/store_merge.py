@@ -167,15 +167,8 @@ def _copy(
     report: Callable[[int], None],
 ) -> None:
     template = next((part for part in parts if part.frames), parts[0])
-    with opened(template.path) as (file, summary), translating(template.path):
-        layout: dict[str, Axis] = {
-            name: _axis(name, file[name], summary) for name in _dataset_names(file)
-        }
-        for name, axis in layout.items():
-            _create(out, file[name], name=name, length=None if axis == "none" else totals[axis])
-    done: dict[Axis, int] = dict.fromkeys(_COUNTED, 0)
-    pending: dict[str, list[np.ndarray]] = {}
-    written: dict[Axis, int] = dict.fromkeys(_COUNTED, 0)
+    layout = _create_all(out, template, totals=totals)
+    columns = _Columns(out=out, layout=layout)
     for number, part in enumerate(parts):
         with opened(part.path) as (file, _), translating(part.path):
             _require_layout(file, layout=layout, part=part, template=template.path)
@@ -183,20 +176,55 @@ def _copy(
                 if axis == "none":
                     _require_constant(out, file, name=name, path=part.path)
                 elif _is_framewise(out[name]):
-                    _copy_chunks(file[name], out[name], start=done["frames"], count=part.frames)
-                elif name in file:
-                    rows = file[name][: part.count(axis)]
-                    if name in OFFSETS:
-                        rows = rows + rows.dtype.type(done[OFFSETS[name]])
-                    pending.setdefault(name, []).append(rows)
-        for axis in _COUNTED:
-            done[axis] += part.count(axis)
+                    start = columns.taken["frames"]
+                    _copy_chunks(file[name], out[name], start=start, count=part.frames)
+            columns.take(file, part)
         if number % BATCH_FILES == BATCH_FILES - 1 or number == len(parts) - 1:
-            for name, batches in pending.items():
-                axis = layout[name]
-                out[name][written[axis] : done[axis]] = np.concatenate(batches)
-            pending, written = {}, dict(done)
-        report(done["frames"])
+            columns.flush()
+        report(columns.taken["frames"])
+
+
+class _Columns:
+    """Columns and tables on their way: read a file at a time, written many files at a time."""
+
+    def __init__(self, *, out: Any, layout: dict[str, Axis]) -> None:
+        self.taken: dict[Axis, int] = dict.fromkeys(_COUNTED, 0)
+        """Rows read so far."""
+        self._written: dict[Axis, int] = dict.fromkeys(_COUNTED, 0)
+        self._out = out
+        self._layout: dict[str, Axis] = {
+            name: axis
+            for name, axis in layout.items()
+            if axis != "none" and not _is_framewise(out[name])
+        }
+        self._pending: dict[str, list[np.ndarray]] = {}
+
+    def take(self, file: Any, part: _Part) -> None:
+        for name, axis in self._layout.items():
+            if part.count(axis):
+                rows = file[name][: part.count(axis)]
+                if name in OFFSETS:
+                    rows = rows + rows.dtype.type(self.taken[OFFSETS[name]])
+                self._pending.setdefault(name, []).append(rows)
+        for counted in _COUNTED:
+            self.taken[counted] += part.count(counted)
+
+    def flush(self) -> None:
+        for name, batches in self._pending.items():
+            axis = self._layout[name]
+            self._out[name][self._written[axis] : self.taken[axis]] = np.concatenate(batches)
+        self._pending, self._written = {}, dict(self.taken)
+
+
+def _create_all(out: Any, template: _Part, *, totals: dict[Axis, int]) -> dict[str, Axis]:
+    """Make every dataset of the template in the result, as long as all parts together."""
+    with opened(template.path) as (file, summary), translating(template.path):
+        layout: dict[str, Axis] = {
+            name: _axis(name, file[name], summary) for name in _dataset_names(file)
+        }
+        for name, axis in layout.items():
+            _create(out, file[name], name=name, length=None if axis == "none" else totals[axis])
+    return layout
 
 
 def _dataset_names(file: Any) -> list[str]:
@@ -226,16 +254,18 @@ def _is_framewise(dataset: Any) -> bool:
 
 def _create(out: Any, source: Any, *, name: str, length: int | None) -> None:
     shape = source.shape if length is None else (length, *source.shape[1:])
-    limits = [h5py.h5s.UNLIMITED if side is None else side for side in source.maxshape]
-    space = h5py.h5s.create_simple(shape, tuple(limits) if source.chunks else shape)
+    limits = (h5py.h5s.UNLIMITED, *shape[1:]) if source.chunks and shape else shape
+    space = h5py.h5s.create_simple(shape, limits)
     links = h5py.h5p.create(h5py.h5p.LINK_CREATE)
     links.set_create_intermediate_group(True)
+    plist = source.id.get_create_plist()
+    plist.set_obj_track_times(False)
     h5py.h5d.create(
         out.id,
         name.encode(),
         source.id.get_type(),
         space,
-        dcpl=source.id.get_create_plist(),
+        dcpl=plist,
         lcpl=links,
     )
     if length is None:

@@ -15,6 +15,15 @@ from scenelift.datasets.store_write import VIEW_ATTRIBUTES
 MAX_CLASS = 40
 """The last NYU40 id."""
 
+_WHOLE = (
+    "view/scene",
+    "view/split",
+    "scenes/split",
+    "scenes/instance_start",
+    "scenes/instance_count",
+)
+"""Columns that point somewhere."""
+
 
 def verify(path: Path) -> tuple[str, ...]:
     """Check the structure of a file; decode no frame.
@@ -34,12 +43,16 @@ def _faults(file: Any, *, summary: Summary, path: Path) -> Iterator[str]:
     tables: dict[str, Any] = {}
     for name, length, row_shape in _expected_tables(file, summary):
         try:
-            tables[name] = read_table(file, name, length=length, path=path)
+            table = read_table(file, name, length=length, path=path)
         except StoreError as error:
             yield str(error).removeprefix(f"{path}: ")
             continue
-        if tables[name].shape[1:] != row_shape:
-            yield f"{name} has {tables[name].shape[1:]} a row, expected {row_shape}"
+        if table.shape[1:] != row_shape:
+            yield f"{name} has {table.shape[1:]} a row, expected {row_shape}"
+        elif name in _WHOLE and table.dtype.kind not in "iu":
+            yield f"{name} holds {table.dtype}, expected whole numbers"
+        else:
+            tables[name] = table
     for name in ("scenes/name", "scenes/source", "scenes/licence", "instances/name"):
         length = summary.scenes if name.startswith("scenes") else summary.instances
         if name not in file or file[name].shape != (length,):

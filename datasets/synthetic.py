@@ -3,7 +3,7 @@
 import math
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, TypedDict
+from typing import Literal, TypedDict, cast
 
 import numpy as np
 import torch
@@ -18,8 +18,8 @@ PAPER_MIN_EDGE_PIXELS = 350
 """Frames of 256 x 256 pixels with fewer edge pixels were left out in training (Ren and Lee, CVPR 2018, released code)."""
 
 
-class SyntheticSample(TypedDict, total=False):
-    """One view; holds what was asked for. A plain dict of tensors: torch's own collate stacks it."""
+class SyntheticSample(TypedDict):
+    """One view as a plain dict of tensors, which torch's own collate stacks; only what was asked for is in it."""
 
     index: int
     """Position of the view in the files, before any filter."""
@@ -51,7 +51,7 @@ class SyntheticDataset(Dataset[SyntheticSample]):
         *,
         channels: Collection[Channel] = CHANNELS,
         split: Literal["train", "val", "test"] | None = None,
-        limits: Mapping[str, tuple[float, float]] | None = None,
+        limits: Mapping[str, tuple[float | int, float | int]] | None = None,
         edge_bits: int = 1,
     ) -> None:
         """Read the columns that filter, and nothing else.
@@ -112,7 +112,7 @@ class SyntheticDataset(Dataset[SyntheticSample]):
         arrays = self._reader.read(
             position, channels=self._channels, raw_normals=True, edge_bits=self._edge_bits
         )
-        sample: SyntheticSample = {"index": position}
+        sample: dict[str, Tensor | int] = {"index": position}
         if "image" in arrays:
             sample["image"] = torch.from_numpy(_planes(arrays["image"]))
         if "normal" in arrays:
@@ -128,7 +128,7 @@ class SyntheticDataset(Dataset[SyntheticSample]):
         valid = _valid(arrays)
         if valid is not None:
             sample["valid"] = torch.from_numpy(valid)[None]
-        return sample
+        return cast("SyntheticSample", sample)
 
 
 def _planes(pixels: Shaped[np.ndarray, "h w 3"]) -> Shaped[np.ndarray, "3 h w"]:

@@ -159,7 +159,7 @@ def detect_format(path: Path) -> FormatName | None:
 
     try:
         with path.open("rb") as file:
-            data = file.read(MAX_SNIFFED_BYTES)
+            data = file.read(min(path.stat().st_size, MAX_SNIFFED_BYTES))
     except OSError:
         return None
     if suncg.recognises(data[:65536]):
@@ -180,7 +180,7 @@ def _materials_beside(path: Path, data: bytes) -> bytes:
     if not beside.is_file():
         return b""
     with beside.open("rb") as file:
-        return file.read(MAX_SNIFFED_BYTES)
+        return file.read(min(beside.stat().st_size, MAX_SNIFFED_BYTES))
 
 
 def read_scene(source: SceneSource, *, seed: int) -> Scene:

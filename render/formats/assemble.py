@@ -18,7 +18,7 @@ from scenelift.render.formats.names import (
     semantic_of,
     words_of,
 )
-from scenelift.render.formats.obj import unit_or_geometric
+from scenelift.render.formats.obj import MAX_COORDINATE, unit_or_geometric
 from scenelift.render.formats.panes import find_portals
 from scenelift.render.scene import Light, Material, Mesh, Node, Scene, SceneError
 
@@ -91,6 +91,7 @@ def assemble(
         raise SceneError(
             f"{name}: {total} triangles in all instances, at most {MAX_FACES} are read"
         )
+    _check_places(parts, scene=name)
     nodes = _named(parts)
     turn = None if in_metres else _turn(nodes)
     if turn is not None:
@@ -115,6 +116,18 @@ def assemble(
         licence=licence,
         warnings=tuple(said),
     )
+
+
+def _check_places(parts: Sequence[Part], *, scene: str) -> None:
+    """Refuse parts that transforms put nowhere or immensely far away."""
+    for part in parts:
+        with np.errstate(over="ignore", invalid="ignore"):
+            reach = np.abs(part.mesh.vertices).max(axis=0)
+            far = np.abs(part.T_world_object[:3, :3]) @ reach + np.abs(part.T_world_object[:3, 3])
+        if not (far <= MAX_COORDINATE).all():
+            raise SceneError(
+                f"{scene}: {part.name!r} lies beyond {MAX_COORDINATE:g}: its transform is no place"
+            )
 
 
 def _is_singular(matrix: Float[np.ndarray, "4 4"]) -> bool:

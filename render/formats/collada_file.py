@@ -12,7 +12,7 @@ from jaxtyping import Float, Int64
 
 from scenelift.render.formats.assemble import Part, assemble, joined
 from scenelift.render.formats.files import DataRoot, read_bytes
-from scenelift.render.formats.obj import unit_or_geometric
+from scenelift.render.formats.obj import bounded_uvs, check_points, unit_or_geometric
 from scenelift.render.formats.panes import with_box_uvs
 from scenelift.render.formats.polygons import triangulate
 from scenelift.render.formats.textures import TextureCache, texture_finder
@@ -34,6 +34,7 @@ _PARSER_ERRORS = (
     OverflowError,
     ZeroDivisionError,
     SyntaxError,
+    LookupError,
     RuntimeError,
     MemoryError,
 )
@@ -164,6 +165,7 @@ class _Reader:
         else:
             return None
         vertices = np.asarray(primitive.vertex, np.float64).reshape(-1, 3)
+        check_points(vertices, where=str(self._path))
         self._check(corners, len(vertices), "vertex")
         triangles, _ = triangulate(vertices, corners, counts=counts)
         if not len(triangles):
@@ -194,7 +196,7 @@ class _Reader:
         uvs = np.asarray(primitive.texcoordset[0], np.float64)[:, :2]
         index = _flat(primitive.texcoord_indexset[0])
         self._check(index, len(uvs), "texture coordinate")
-        return np.asarray(np.nan_to_num(uvs)[index[triangles]])
+        return bounded_uvs(uvs)[index[triangles]]
 
     def _normals(
         self,

@@ -151,7 +151,7 @@ def read_bytes(path: Path, *, limit: int = MAX_FILE_BYTES) -> bytes:
         if not path.is_file():
             raise SceneError(f"{path}: not a regular file")
         with path.open("rb") as file:
-            data = file.read(limit + 1)
+            data = file.read(min(path.stat().st_size, limit) + 1)
     except (OSError, ValueError) as error:
         if isinstance(error, SceneError):
             raise

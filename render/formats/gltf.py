@@ -16,7 +16,7 @@ from scenelift.render.formats.assemble import Part, assemble, joined, with_uniqu
 from scenelift.render.formats.files import DataRoot
 from scenelift.render.formats.gltf_file import GltfFile, Json
 from scenelift.render.formats.gltf_materials import MaterialReader, uv_transform
-from scenelift.render.formats.obj import unit_or_geometric
+from scenelift.render.formats.obj import bounded_uvs, check_points, unit_or_geometric
 from scenelift.render.formats.panes import with_box_uvs
 from scenelift.render.scene import Light, Mesh, Node, Scene, SceneError
 
@@ -130,7 +130,7 @@ def _matrix(file: GltfFile, node: Json, where: str) -> Float[np.ndarray, "4 4"]:
     """Return the map from a node's frame to its parent's."""
     if "matrix" in node:
         return file.numbers(node, "matrix", where, default=(0.0,) * 16).reshape(4, 4).T
-    x, y, z, w = file.numbers(node, "rotation", where, default=(0, 0, 0, 1))
+    x, y, z, w = file.numbers(node, "rotation", where, default=(0.0, 0.0, 0.0, 1.0))
     length = np.sqrt(x * x + y * y + z * z + w * w)
     if not 0 < length < np.inf:
         raise file.fail(f"{where}.rotation is no rotation")
@@ -141,8 +141,8 @@ def _matrix(file: GltfFile, node: Json, where: str) -> Float[np.ndarray, "4 4"]:
         (2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)),
         (2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)),
     )
-    matrix[:3, :3] *= file.numbers(node, "scale", where, default=(1, 1, 1))
-    matrix[:3, 3] = file.numbers(node, "translation", where, default=(0, 0, 0))
+    matrix[:3, :3] *= file.numbers(node, "scale", where, default=(1.0, 1.0, 1.0))
+    matrix[:3, 3] = file.numbers(node, "translation", where, default=(0.0, 0.0, 0.0))
     return matrix
 
 
@@ -195,7 +195,7 @@ def _light(
     if kind not in ("point", "spot", "directional"):
         raise file.fail(f"{where}.type is {kind!r}")
     strength = file.number(table, "intensity", where, default=1.0) / LUMENS_PER_WATT
-    color = file.numbers(table, "color", where, default=(1, 1, 1)) * strength
+    color = file.numbers(table, "color", where, default=(1.0, 1.0, 1.0)) * strength
     spot = file.table(table.get("spot"), where)
     cone = file.number(spot, "outerConeAngle", where, default=np.pi / 4)
     direction = -T_world_node[:3, 2]
@@ -279,6 +279,7 @@ class _MeshReader:
         positions = self._attribute(attributes, "POSITION", where, width=(3,))
         if positions is None or mode not in (4, 5, 6):
             return None
+        check_points(positions, where=f"{file.path}: {where}")
         chosen = file.index(table, "indices", where, of="accessors")
         indices = np.arange(len(positions)) if chosen is None else file.whole_values(chosen)
         if len(indices) and int(indices.max()) >= len(positions):
@@ -296,7 +297,8 @@ class _MeshReader:
             if values is not None and len(values) != len(positions):
                 raise file.fail(f"{where} has {len(positions)} positions, but {len(values)} {name}")
         if uvs is not None:
-            uvs = np.nan_to_num(uvs) @ T_uv[:2, :2].T + T_uv[:2, 2]
+            with np.errstate(over="ignore", invalid="ignore"):
+                uvs = bounded_uvs(bounded_uvs(uvs) @ T_uv[:2, :2].T + T_uv[:2, 2])
         mesh = Mesh(
             vertices=positions,
             faces=faces,

@@ -45,7 +45,7 @@ class MaterialReader:
         gloss = extensions.get("KHR_materials_pbrSpecularGlossiness")
         if gloss is not None:
             gloss = file.table(gloss, where)
-            color = file.numbers(gloss, "diffuseFactor", where, default=(1, 1, 1, 1))
+            color = file.numbers(gloss, "diffuseFactor", where, default=(1.0, 1.0, 1.0, 1.0))
             roughness = 1 - file.number(gloss, "glossinessFactor", where, default=1.0)
             metallic, picture = 0.0, gloss.get("diffuseTexture")
         texture = self._texture(picture, where)
@@ -81,7 +81,7 @@ class MaterialReader:
     ) -> tuple[Float[np.ndarray, "4"], float, float, object]:
         """Read base colour, roughness and metalness; of the last two's texture, the mean."""
         file = self._file
-        color = file.numbers(surface, "baseColorFactor", where, default=(1, 1, 1, 1))
+        color = file.numbers(surface, "baseColorFactor", where, default=(1.0, 1.0, 1.0, 1.0))
         roughness = file.number(surface, "roughnessFactor", where, default=1.0)
         metallic = file.number(surface, "metallicFactor", where, default=1.0)
         mean = self._mean(surface.get("metallicRoughnessTexture"), where)
@@ -96,7 +96,7 @@ class MaterialReader:
         return self._file.number(table, "transmissionFactor", where, default=0.0)
 
     def _emission(self, table: Json, extensions: Json, where: str) -> Color:
-        factor = self._file.numbers(table, "emissiveFactor", where, default=(0, 0, 0))
+        factor = self._file.numbers(table, "emissiveFactor", where, default=(0.0, 0.0, 0.0))
         strength = self._file.table(extensions.get("KHR_materials_emissive_strength"), where)
         factor = factor * self._file.number(strength, "emissiveStrength", where, default=1.0)
         if factor.max() > 0:
@@ -184,8 +184,8 @@ def uv_transform(
         file.table(info.get("extensions"), where).get("KHR_texture_transform"), where
     )
     number = file.whole(change, "texCoord", where, default=number)
-    offset = file.numbers(change, "offset", where, default=(0, 0))
-    scale = file.numbers(change, "scale", where, default=(1, 1))
+    offset = file.numbers(change, "offset", where, default=(0.0, 0.0))
+    scale = file.numbers(change, "scale", where, default=(1.0, 1.0))
     angle = file.number(change, "rotation", where, default=0.0)
     cos, sin = np.cos(angle), np.sin(angle)
     turned = np.array([[cos, sin, 0], [-sin, cos, 0], [0, 0, 1.0]])

@@ -15,6 +15,11 @@ from scenelift.render.formats.mtl import MtlMaterial, parse_mtl
 from scenelift.render.formats.polygons import triangulate
 from scenelift.render.scene import Material, Mesh, SceneError
 
+MAX_COORDINATE = 1e12
+"""Beyond any unit of any scene; squares of it are still finite."""
+MAX_UV = 1e6
+"""Texture coordinates repeat; larger ones have lost their fraction anyway."""
+
 _NEWLINE, _SPACE, _SLASH = 10, 32, 47
 
 
@@ -304,6 +309,7 @@ def parse_obj(data: bytes, *, name: str) -> ObjModel:
     normals = _numbers(lines, _VN, skip=2, wanted=3)[:, :3]
     _check_finite(lines, positions[:, :3], kind=_V)
     _check_finite(lines, uvs, kind=_VT)
+    uvs = bounded_uvs(uvs)
     corners = _corners(lines)
     if not len(corners.counts):
         raise SceneError(f"{name}: no faces")
@@ -374,11 +380,13 @@ def _libraries(
 
 
 def _check_finite(lines: _Lines, table: Float[np.ndarray, "k c"], *, kind: int) -> None:
-    bad = ~np.isfinite(table).all(axis=1)
+    most = MAX_COORDINATE if kind == _V else np.inf
+    bad = ~(np.isfinite(table) & (np.abs(table) <= most)).all(axis=1)
     if bad.any():
         start = lines.starts[lines.kinds == kind][int(np.argmax(bad))]
         raise lines.fail(
-            int(start), f"NaN or infinite coordinates ({int(bad.sum())} of {len(table)} lines)"
+            int(start),
+            f"NaN, infinite or immense coordinates ({int(bad.sum())} of {len(table)} lines)",
         )
 
 
@@ -422,8 +430,10 @@ def unit_or_geometric(
 ) -> Float[np.ndarray, "f 3 3"]:
     """Bring shading normals to unit length; zero and NaN become the triangle's own normal."""
     clean = np.nan_to_num(corner_normals, nan=0.0, posinf=0.0, neginf=0.0)
+    largest = np.abs(clean).max(axis=2, keepdims=True)
+    clean = clean / np.where(largest > 0, largest, 1.0)
     length = np.linalg.norm(clean, axis=2, keepdims=True)
-    good = np.isfinite(length) & (length > 1e-12)
+    good = length > 0
     result = clean / np.where(good, length, 1.0)
     lacking = ~good[..., 0]
     if lacking.any():
@@ -434,6 +444,23 @@ def unit_or_geometric(
         own = np.where(size > 0, own / np.where(size > 0, size, 1.0), (0.0, 1.0, 0.0))
         result[rows] = np.where(lacking[rows][..., None], own[:, None], result[rows])
     return np.asarray(result)
+
+
+def bounded_uvs(uvs: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 2"]:
+    """Make texture coordinates finite and at most `MAX_UV`."""
+    return np.asarray(np.nan_to_num(uvs).clip(-MAX_UV, MAX_UV))
+
+
+def check_points(points: Float[np.ndarray, "v 3"], *, where: str) -> None:
+    """Refuse vertices that are NaN, infinite or immense.
+
+    Raises:
+        SceneError: with their number.
+    """
+    with np.errstate(invalid="ignore"):
+        bad = int((~(np.abs(points) <= MAX_COORDINATE)).any(axis=1).sum())
+    if bad:
+        raise SceneError(f"{where}: {bad} of {len(points)} vertices are NaN, infinite or immense")
 
 
 def mesh_from_obj(

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int64
 
 from scenelift.render.formats.assemble import Part, assemble
 from scenelift.render.formats.files import DataRoot, read_bytes
-from scenelift.render.formats.obj import unit_or_geometric
+from scenelift.render.formats.obj import bounded_uvs, check_points, unit_or_geometric
 from scenelift.render.formats.polygons import triangulate
 from scenelift.render.formats.textures import TextureCache, texture_finder
 from scenelift.render.scene import Material, Mesh, Scene, SceneError
@@ -327,9 +327,7 @@ def _mesh(tables: dict[str, _Table], *, material: Material, name: str) -> Mesh:
         raise SceneError(
             f"{name}: a face names a vertex outside 0..{len(vertices) - 1}: {int(corners.min())} or {int(corners.max())}"
         )
-    if not np.isfinite(vertices).all():
-        bad = int((~np.isfinite(vertices)).any(axis=1).sum())
-        raise SceneError(f"{name}: {bad} of {len(vertices)} vertices are NaN or infinite")
+    check_points(vertices, where=name)
     triangles, _ = triangulate(vertices, corners, counts=polygons.lengths)
     if not len(triangles):
         raise SceneError(f"{name}: no face has three corners")
@@ -365,11 +363,11 @@ def _uvs(
     """Texture coordinates of corners (`texcoord`), or of vertices under one of their names."""
     wedge = face.get("texcoord")
     if isinstance(wedge, _List) and len(wedge.items) == 2 * count:
-        return np.asarray(np.nan_to_num(wedge.items).reshape(-1, 2)[triangles])
+        return bounded_uvs(wedge.items.reshape(-1, 2))[triangles]
     for names in (("s", "t"), ("u", "v"), ("texture_u", "texture_v")):
         uvs = _columns(vertex, *names)
         if uvs is not None:
-            return np.asarray(np.nan_to_num(uvs)[faces])
+            return bounded_uvs(uvs)[faces]
     return None
 
 

@@ -224,7 +224,9 @@ def _materials(
         elif name:
             texture = library.named(name)
             materials[name] = Material(
-                name=name, texture=texture, base_color=(1, 1, 1) if texture else (0.6, 0.6, 0.6)
+                name=name,
+                texture=texture,
+                base_color=(1.0, 1.0, 1.0) if texture else (0.6, 0.6, 0.6),
             )
     return materials
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from scenelift.render.formats.assemble import Part, assemble
 from scenelift.render.formats.files import DataRoot, read_bytes
+from scenelift.render.formats.obj import check_points
 from scenelift.render.scene import Material, Mesh, Scene, SceneError
 
 MAX_BYTES = 512 << 20
@@ -58,15 +59,13 @@ def read_scene(path: Path, *, format: Literal["stl", "off"], root: DataRoot) -> 
         raise SceneError(f"{path}: not a usable {format.upper()} file: {fault}") from error
     if len(faces) and not (faces.min() >= 0 and faces.max() < len(vertices)):
         raise SceneError(f"{path}: a face names a vertex outside 0..{len(vertices) - 1}")
-    try:
-        mesh = Mesh(
-            vertices=vertices,
-            faces=faces,
-            materials=(Material(name=format),),
-            face_materials=np.zeros(len(faces), np.int64),
-        )
-    except SceneError as error:
-        raise SceneError(f"{path}: {error}") from error
+    check_points(vertices, where=str(path))
+    mesh = Mesh(
+        vertices=vertices,
+        faces=faces,
+        materials=(Material(name=format),),
+        face_materials=np.zeros(len(faces), np.int64),
+    )
     part = Part(name=path.stem, mesh=mesh, T_world_object=np.eye(4), names=(path.stem,))
     return assemble([part], name=path.stem, source=format)
 

@@ -4,6 +4,7 @@ The catalogue is a Java properties file; `modelRotation` is a row-major matrix t
 box is stretched to the catalogue's centimetres. Models are OBJ, plain or in a zip of their own; y up, front to +z.
 """
 
+import itertools
 import logging
 import math
 import posixpath
@@ -359,15 +360,15 @@ class SweetHome3DSource:
     in `skipped`, and another of its kind takes its place.
     """
 
-    def __init__(self, path: Path, *, max_triangles: int = 30_000) -> None:
-        """Read the catalogue of a library or of a folder of libraries.
+    def __init__(self, *paths: Path, max_triangles: int = 30_000) -> None:
+        """Read the catalogues of libraries or of folders of libraries.
 
         Raises:
             SceneError: if there is none that can be used.
         """
         self._entries: dict[str, tuple[Entry, ...]] = {}
         grouped: dict[str, list[Entry]] = {}
-        for entry in read_catalogue(path):
+        for entry in itertools.chain.from_iterable(read_catalogue(path) for path in paths):
             if entry.kind:
                 grouped.setdefault(entry.kind, []).append(entry)
         self._entries = {kind: tuple(entries) for kind, entries in sorted(grouped.items())}

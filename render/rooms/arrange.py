@@ -28,6 +28,8 @@ class Decor:
     palette: Palette
     rng: np.random.Generator
     lamps_on: bool = True
+    hang_lamps: bool = True
+    """Whether lamps shall hang from the ceiling."""
     curtains: bool = True
     """Whether there is space for curtains before the sills."""
     sills: tuple[Placed, ...] = ()
@@ -134,6 +136,11 @@ def _try_put(
         pose = replace(pose, y_m=base)
         if base > REST_GAP_M:
             pose = layout.settled(furniture, pose)
+    elif not layout.exact:
+        moved = layout.pressed(furniture, pose)
+        if moved is None:
+            return False
+        pose = moved
     margin = 0.0 if hung else margin_m
     if not layout.fits(
         furniture, pose, group=number, margin_m=margin, share_boxes=share_boxes, keep_way=not hung

@@ -30,7 +30,12 @@ def bounds(triangles: Triangles) -> Float64[np.ndarray, "2 3"]:
 
 
 def cross(
-    first: Triangles, second: Triangles, *, tolerance_m: float = CROSSING_TOLERANCE_M
+    first: Triangles,
+    second: Float64[np.ndarray, "g 3 3"],
+    *,
+    tolerance_m: float = CROSSING_TOLERANCE_M,
+    first_bounds: Float64[np.ndarray, "2 3"] | None = None,
+    second_bounds: Float64[np.ndarray, "2 3"] | None = None,
 ) -> bool:
     """Tell whether an edge of one set of triangles passes through a triangle of the other.
 
@@ -38,12 +43,21 @@ def cross(
     tolerance from it, and it meets the plane inside the triangle. Surfaces that touch, coplanar ones included, do
     not cross; neither does a thing that lies wholly within another.
 
+    Args:
+        first: World triangles.
+        second: World triangles.
+        tolerance_m: See above.
+        first_bounds: Bounds of the first, if known.
+        second_bounds: Bounds of the second, if known.
+
     >>> flat = np.array([[[0.0, 0, 0], [1, 0, 0], [0, 0, 1]]])
     >>> cross(flat, flat + (0.2, 0.0, 0.0)), cross(flat, np.array([[[0.2, -1, 0.2], [0.2, 1, 0.2], [0.2, 1, 0.4]]]))
     (False, True)
     """
-    low = np.maximum(_lower(first), _lower(second)) - tolerance_m
-    high = np.minimum(_upper(first), _upper(second)) + tolerance_m
+    a_box = bounds(first) if first_bounds is None else first_bounds
+    b_box = bounds(second) if second_bounds is None else second_bounds
+    low = np.maximum(a_box[0], b_box[0]) - tolerance_m
+    high = np.minimum(a_box[1], b_box[1]) + tolerance_m
     if (low > high).any():
         return False
     a, b = _within(first, low, high), _within(second, low, high)
@@ -85,17 +99,9 @@ def gap_m(
     return float(_least_hit(start, way, near, behind_m + reach_m)) - behind_m
 
 
-def _lower(triangles: Triangles) -> Float64[np.ndarray, "3"]:
-    return np.asarray(triangles.reshape(-1, 3).min(axis=0))
-
-
-def _upper(triangles: Triangles) -> Float64[np.ndarray, "3"]:
-    return np.asarray(triangles.reshape(-1, 3).max(axis=0))
-
-
 def _within(
     triangles: Triangles, low: Float64[np.ndarray, "3"], high: Float64[np.ndarray, "3"]
-) -> Triangles:
+) -> Float64[np.ndarray, "near 3 3"]:
     return np.asarray(triangles[_touching(triangles, low, high)])
 
 

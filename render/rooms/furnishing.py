@@ -9,11 +9,14 @@ from scenelift.render.rooms.arrange import Decor, place_group
 from scenelift.render.rooms.clutter import FLOOR_THINGS, THINGS
 from scenelift.render.rooms.footprints import rectangle
 from scenelift.render.rooms.kitchen_run import place_kitchen
-from scenelift.render.rooms.outline import inside
+from scenelift.render.rooms.outline import area_m2, inside
 from scenelift.render.rooms.place import Layout, Pose, Zone
 from scenelift.render.rooms.small_objects import leave_on_floor, scatter
 from scenelift.render.rooms.tables import ROOMS
 from scenelift.render.rooms.windows import dress_windows
+
+ROUND_M2 = 24.0
+"""For each so many square metres the table of groups is gone through once more, up to three times."""
 
 _CEILING = {
     "kitchen": ("ceiling lamp", "spots", "spots"),
@@ -33,20 +36,25 @@ def furnish_room(decor: Decor) -> None:
     table: Pose | None = None
     if layout.plan.kind == "kitchen":
         place_kitchen(decor, number=1)
-    for group in ROOMS[layout.plan.kind]:
-        if decor.rng.random() >= group.chance:
-            continue
-        for _ in range(int(decor.rng.integers(group.count[0], group.count[1] + 1))):
-            pose = place_group(decor, group, number=number, facing=facing)
-            number += 1
-            if pose is not None and "tv stand" in group.main:
-                facing = pose
-            if pose is not None and "dining table" in group.main:
-                table = pose
-    _hang_lamps(decor, table=table)
+    rounds = 1 + int(area_m2(layout.plan.outline_xz) / ROUND_M2)
+    for again in range(min(rounds, 3)):
+        for group in ROOMS[layout.plan.kind]:
+            if decor.rng.random() >= group.chance * 0.6**again or (again and group.once):
+                continue
+            for _ in range(int(decor.rng.integers(group.count[0], group.count[1] + 1))):
+                pose = place_group(decor, group, number=number, facing=facing)
+                number += 1
+                if pose is not None and "tv stand" in group.main:
+                    facing = pose
+                if pose is not None and "dining table" in group.main:
+                    table = pose
+    if decor.hang_lamps:
+        _hang_lamps(decor, table=table)
     put_small_things(decor)
     left = FLOOR_THINGS[layout.plan.kind]
-    leave_on_floor(decor, left, count=int(decor.rng.integers(0, 5)), number=number)
+    leave_on_floor(
+        decor, left, count=int(decor.rng.integers(0, 3 + 2 * min(rounds, 3))), number=number
+    )
 
 
 def put_small_things(decor: Decor) -> None:
@@ -124,5 +132,8 @@ def _hang_lamps(decor: Decor, *, table: Pose | None) -> None:
             yaw_rad=float(rng.choice([0.0, math.pi / 2])),
             y_m=layout.plan.height_m - float(lamp.size_m[1]) - 0.001,
         )
-        if layout.fits(lamp, replace(pose, y_m=pose.y_m - 0.002), group=0, keep_way=False):
-            layout.put(lamp, pose, group=0)
+        fitted = pose if layout.exact else layout.lifted(lamp, pose)
+        if fitted is not None and layout.fits(
+            lamp, replace(fitted, y_m=fitted.y_m - 0.002), group=0, keep_way=False
+        ):
+            layout.put(lamp, fitted, group=0)

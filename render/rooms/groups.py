@@ -57,5 +57,7 @@ class Group:
     """Height of the middle of what hangs."""
     off_wall_m: float = 0.03
     """Most that its back is off the wall, beyond the skirting."""
+    once: bool = False
+    """Whether even a large room has but one."""
     models: int = 1
     """How many main objects are tried until one finds a place; more for what a room cannot be without."""

@@ -27,9 +27,14 @@ def place_kitchen(decor: Decor, *, number: int) -> list[Placed]:
     )
     if not stretches or stretches[0][2] - stretches[0][1] < 1.2:
         return []
-    index, low, high = stretches[0]
-    wanted = _sequence(decor, length_m=min(high - low, float(rng.uniform(2.4, 4.6))))
-    bases = _fill(decor, layout.plan.walls[index], low, high, wanted, number=number)
+    bases: list[Placed] = []
+    for index, low, high in stretches[:3]:
+        wanted = _sequence(decor, length_m=min(high - low, float(rng.uniform(2.4, 4.6))))
+        bases = _fill(decor, layout.plan.walls[index], low, high, wanted, number=number)
+        if len(bases) >= 2:
+            break
+    else:
+        return bases
     around = [s for s in stretches[1:] if s[2] - s[1] > 1.0 and _adjoins(layout, index, s[0])]
     if around and rng.random() < 0.45:
         other, low, high = around[0]
@@ -97,21 +102,32 @@ def _fill(
         unit = decor.make(kind) if kind in decor.source.kinds else None
         if unit is None:
             continue
-        width, _, depth = (float(s) for s in unit.size_m)
-        if at + width > high:
-            continue
-        pose = wall_pose(wall, at + width / 2, depth / 2 + layout.wall_gap_m)
-        if not layout.fits(unit, pose, group=number, margin_m=0.0):
+        width = float(unit.size_m[0])
+        while at + width <= high and not _put_unit(decor, wall, unit, at_m=at, number=number):
             at += 0.15
-            continue
-        if layout.put(unit, pose, group=number):
+        if at + width <= high:
             bases.append(layout.placed[-1])
-            layout.zones.append(zone_before(unit, pose, width_m=width, depth_m=0.75, number=number))
             at += width + JOINT_M
-        else:
-            at += 0.15
     _fill_above(decor, wall, bases, number=number)
     return bases
+
+
+def _put_unit(decor: Decor, wall: WallLine, unit: Furniture, *, at_m: float, number: int) -> bool:
+    """Stand a unit at the wall, its left or right side at a place along it, and keep free what is before it."""
+    layout = decor.layout
+    width, _, depth = (float(s) for s in unit.size_m)
+    pose = wall_pose(wall, at_m + width / 2, depth / 2 + layout.wall_gap_m)
+    if not layout.exact and layout.pressed(unit, pose) is None:
+        return False
+    zone = zone_before(unit, pose, width_m=width, depth_m=0.75, number=number)
+    if not (
+        layout.zone_is_free(zone)
+        and layout.fits(unit, pose, group=number, margin_m=0.0)
+        and layout.put(unit, pose, group=number)
+    ):
+        return False
+    layout.zones.append(zone)
+    return True
 
 
 def _fill_above(decor: Decor, wall: WallLine, bases: list[Placed], *, number: int) -> None:
@@ -143,9 +159,10 @@ def _hang(
     layout = decor.layout
     y_m = min(y_m, layout.plan.height_m - float(thing.size_m[1]) - 0.01)
     pose = wall_pose(wall, along_m, float(thing.size_m[2]) / 2 + 0.001, y_m=y_m)
-    if not layout.fits(thing, pose, group=number, margin_m=0.0, keep_way=False):
+    fitted = pose if layout.exact else layout.pressed(thing, pose)
+    if fitted is None or not layout.fits(thing, fitted, group=number, margin_m=0.0, keep_way=False):
         return False
-    return layout.put(thing, pose, group=number)
+    return layout.put(thing, fitted, group=number)
 
 
 def widened(furniture: Furniture, *, width_m: float) -> Furniture:

@@ -34,6 +34,11 @@ STEP_M = 0.06
 """What is lower, one steps over: rugs, cables."""
 
 
+FLOOR_ERROR_M = 1.5e-3
+"""Of floors that others modelled."""
+CEILING_ERROR_M = 0.02
+
+
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Pose:
     """Where an object's base centre goes and where its front looks."""
@@ -123,6 +128,8 @@ class Layout:
     plan: RoomPlan
     shell: list[Triangles]
     """Triangles of walls, doors and windows, the last judge of contact."""
+    exact: bool = True
+    """Whether walls, floor and ceiling are where the plan says; else each object is fitted to the meshes."""
     wall_gap_m: float = 0.02
     """Least distance of furniture from a wall: the thickness of the skirting and a little."""
     placed: list[Placed] = field(default_factory=list)
@@ -184,9 +191,12 @@ class Layout:
         """
         corners = self.corners(furniture, pose, margin_m=margin_m)
         low, high = pose.y_m, pose.y_m + float(furniture.size_m[1])
-        if high > self.plan.height_m - 0.002 or not inside_outline(corners, self.plan.outline_xz):
+        headroom = self.plan.height_m - 0.002 + (0.0 if self.exact else CEILING_ERROR_M)
+        if high > headroom or not inside_outline(corners, self.plan.outline_xz):
             return False
         flat = high < STEP_M
+        if not self.exact and low < 2 * REST_GAP_M and not self.has_floor(corners):
+            return False
         if zones and self._meets_zone(corners, low, high, group=group, flat=flat):
             return False
         if self._meets_box(corners, low, high, group=group, share_boxes=share_boxes):
@@ -313,17 +323,71 @@ class Layout:
         self.placed = []
         self._blocked = self._standing_room()
         for item in kept:
-            self._add(item)
+            self.take_in(item)
 
     def crosses_nothing(self, triangles: Triangles) -> bool:
         """Ask the exact question: whether these triangles cross none of the room or of what stands in it."""
-        low, high = bounds(triangles)
-        boxes = [*self._shell_bounds, *(other.bounds for other in self.placed)]
-        parts = [*self.shell, *(other.triangles for other in self.placed)]
-        for box, part in zip(boxes, parts, strict=True):
-            if (low <= box[1]).all() and (high >= box[0]).all() and cross(triangles, part):
-                return False
-        return True
+        box = bounds(triangles)
+        rivals = [
+            *zip(self.shell, self._shell_bounds, strict=True),
+            *((other.triangles, other.bounds) for other in self.placed),
+        ]
+        return not any(
+            (box[0] <= rival_box[1]).all()
+            and (box[1] >= rival_box[0]).all()
+            and cross(triangles, rival, first_bounds=box, second_bounds=rival_box)
+            for rival, rival_box in rivals
+        )
+
+    def pressed(self, furniture: Furniture, pose: Pose, *, reach_m: float = 0.25) -> Pose | None:
+        """Return a pose moved back until the object touches a wall of which only the mesh is known.
+
+        Returns:
+            None if no wall is near, or only a corner of the object would touch it.
+        """
+        front = (float(np.sin(pose.yaw_rad)), 0.0, float(np.cos(pose.yaw_rad)))
+        back = (-front[0], 0.0, -front[2])
+        width, height, depth = (float(size) for size in furniture.size_m)
+        gaps = []
+        for side in (-0.4, 0.4):
+            for level in (0.1, 0.9):
+                at = pose.ahead(side * width, -depth / 2)
+                point = np.array([[at.x_m, pose.y_m + level * height, at.z_m]])
+                gaps.append(self._shell_gap(point, direction=back, reach_m=reach_m))
+        if not max(gaps) - min(gaps) < 2e-3:
+            return None
+        return pose.ahead(0.0, REST_GAP_M - min(gaps))
+
+    def lifted(self, furniture: Furniture, pose: Pose) -> Pose | None:
+        """Return a pose moved up or down until the object touches a ceiling of which only the mesh is known."""
+        triangles = world_triangles(furniture.mesh, pose.matrix())
+        top = resting_points(triangles, direction=(0.0, 1.0, 0.0))
+        gap = self._shell_gap(top, direction=(0.0, 1.0, 0.0), reach_m=0.6)
+        return replace(pose, y_m=pose.y_m + gap - REST_GAP_M) if np.isfinite(gap) else None
+
+    def _shell_gap(
+        self,
+        points: Float64[np.ndarray, "p 3"],
+        *,
+        direction: tuple[float, float, float],
+        reach_m: float,
+    ) -> float:
+        return min(
+            gap_m(points, part, direction=direction, reach_m=reach_m, behind_m=reach_m)
+            for part in self.shell
+        )
+
+    def has_floor(self, corners: Rectangle) -> bool:
+        """Tell whether the floor's mesh lies below all corners of a footprint."""
+        return all(
+            abs(
+                self._shell_gap(
+                    np.array([[x, 0.0, z]]), direction=(0.0, -1.0, 0.0), reach_m=FLOOR_ERROR_M
+                )
+            )
+            <= FLOOR_ERROR_M
+            for x, z in corners
+        )
 
     def _standing_room(self) -> Bool[np.ndarray, "r c"]:
         """Return the cells where nobody can stand in the empty room."""
@@ -336,10 +400,11 @@ class Layout:
         item = placed_at(furniture, pose, group=group)
         if not self.crosses_nothing(item.triangles):
             return False
-        self._add(item)
+        self.take_in(item)
         return True
 
-    def _add(self, item: Placed) -> None:
+    def take_in(self, item: Placed) -> None:
+        """Add an object that is in its place already."""
         self.placed.append(item)
         if item.low_y_m < HEAD_M and item.high_y_m > STEP_M:
             flat = self._cells_xz.reshape(-1, 2)

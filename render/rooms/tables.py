@@ -8,6 +8,7 @@ _CHAIRS = ("dining chair",)
 _PICTURES_ABOVE = Part(kinds=("picture",), at="above", chance=0.55, count=(1, 3))
 
 _BED = Group(
+    once=True,
     main=("double bed", "double bed", "double bed", "single bed"),
     anchor="wall",
     models=4,
@@ -21,6 +22,7 @@ _BED = Group(
     ),
 )
 _SINGLE_BED = Group(
+    once=True,
     main=("single bed", "bunk bed", "single bed"),
     anchor="corner",
     models=4,
@@ -63,6 +65,7 @@ _CHILD_DESK = replace(
     ),
 )
 _TV = Group(
+    once=True,
     main=("tv stand",),
     anchor="wall",
     models=2,
@@ -74,6 +77,7 @@ _TV = Group(
     ),
 )
 _SOFA = Group(
+    once=True,
     main=("sofa", "sofa", "corner sofa"),
     anchor="facing",
     models=3,
@@ -88,6 +92,7 @@ _SOFA = Group(
     ),
 )
 _DINING = Group(
+    once=True,
     main=("dining table", "dining table", "round table"),
     anchor="middle",
     models=4,
@@ -105,6 +110,7 @@ _SMALL_DINING = Group(
     parts=(Part(kinds=_CHAIRS, at="around", count=(2, 4), gap_m=(-0.3, 0.08), turn_rad=0.15),),
 )
 _ISLAND = Group(
+    once=True,
     main=("kitchen island",),
     anchor="middle",
     parts=(Part(kinds=("bar stool",), at="around", count=(1, 3), gap_m=(0.03, 0.2), turn_rad=0.5),),
@@ -131,12 +137,12 @@ _BASIN = Group(
     front_m=0.5,
     parts=(Part(kinds=("mirror", "mirror", "bathroom cabinet"), at="above", chance=0.97),),
 )
-_TUB = Group(main=("bathtub", "shower"), anchor="corner", models=4, front_m=0.5)
-_TOILET = Group(main=("toilet",), anchor="wall", models=2, front_m=0.4)
+_TUB = Group(once=True, main=("bathtub", "shower"), anchor="corner", models=4, front_m=0.5)
+_TOILET = Group(once=True, main=("toilet",), anchor="wall", models=2, front_m=0.4)
 
 _PLANT = Group(main=("plant",), anchor="corner", chance=0.6, count=(1, 2))
 _LAMP = Group(main=("floor lamp",), anchor="corner", chance=0.45)
-_PIANO = Group(main=("piano",), anchor="wall", front_m=0.6)
+_PIANO = Group(once=True, main=("piano",), anchor="wall", front_m=0.6)
 _PICTURES = Group(main=("picture",), anchor="hung", chance=0.8, count=(1, 4), height_m=(1.45, 1.65))
 _CLOCK = Group(main=("clock",), anchor="hung", chance=0.35, height_m=(1.7, 2.0))
 _WALL_SHELF = Group(

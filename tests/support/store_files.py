@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
+import h5py
 import numpy as np
 from analytic_scenes import box_room, camera_at
 
@@ -28,6 +30,11 @@ EYES = (
     ((1.6, 1.5, -1.9), (-0.8, 0.5, 1.0)),
 )
 """Where the cameras stand in the room of boxes, and what they look at."""
+
+
+def raw_file(path: Path, mode: str = "r") -> Any:
+    """Open a file as it lies, past the store."""
+    return h5py.File(path, mode)
 
 
 def make_header(
@@ -124,7 +131,10 @@ def room_file(
         scene = box_room(num_boxes=3 + index)
         with prepare(scene, engine="embree") as engine:
             rows = [
-                room_row(engine, camera_at(*EYES[view], width=width, height=height, focal_px=width))
+                room_row(
+                    engine,
+                    camera_at(*EYES[view], width=width, height=height, focal_px=float(width)),
+                )
                 for view in range(num_views)
             ]
         shards.append(path.with_name(f"{path.stem}-{index}.shard"))

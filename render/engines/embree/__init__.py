@@ -17,6 +17,7 @@ from scenelift.render.engines.embree.library import build_bvh, load_library
 from scenelift.render.engines.embree.lights import gather_lights
 from scenelift.render.engines.embree.path import new_memory
 from scenelift.render.engines.embree.radiance import Shot, take
+from scenelift.render.engines.embree.survey import survey
 from scenelift.render.frame import Labels
 from scenelift.render.scene import Scene
 
@@ -48,6 +49,13 @@ class EmbreeEngine:
             self._tables.faces,
             num_opaque=self._tables.num_opaque,
         )
+        survey(
+            self._bvh,
+            self._library.incoherent_address,
+            self._tables,
+            self._lights,
+            self._memory,
+        )
 
     def __enter__(self) -> "EmbreeEngine":
         return self
@@ -74,12 +82,12 @@ class EmbreeEngine:
 
     def labels(self, camera: Camera) -> Labels:
         """Cast one ray through each pixel's centre."""
-        shot = self._shot(camera)
+        shot = self.shot(camera)
         labels = resolve_labels(self._tables, camera, eye=shot.eye, face=shot.face, uvt=shot.uvt)
         self._last = (labels, shot)
         return labels
 
-    def _shot(self, camera: Camera) -> Shot:
+    def shot(self, camera: Camera) -> Shot:
         """Cast the centre rays of a view."""
         face = np.full((camera.height, camera.width), -1, dtype=np.int32)
         uvt = np.zeros((camera.height, camera.width, 3), dtype=np.float32)
@@ -116,7 +124,7 @@ class EmbreeEngine:
         known = (
             self._last is not None and self._last[0] is labels and self._last[1].camera is camera
         )
-        shot = self._last[1] if known and self._last is not None else self._shot(camera)
+        shot = self._last[1] if known and self._last is not None else self.shot(camera)
         return take(shot, quality=quality, seed=seed)
 
     def first_hits(

@@ -3,7 +3,6 @@
 import math
 import typing
 
-import numpy as np
 from numba import njit
 
 from scenelift.render.engines.embree.emit import sky_radiance

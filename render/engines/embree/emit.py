@@ -27,7 +27,10 @@ def sky_radiance(lights, dy):
 @njit(cache=True, nogil=True, _nrt=False, fastmath=FAST, forceinline=True)
 @typing.no_type_check
 def weight(lights, k, px, py, pz, nx, ny, nz):
-    """How much emitter k may light a surface at p with normal n; zero only where it cannot."""
+    """How much emitter k may light a surface at p with normal n; zero only where it cannot.
+
+    The normal may be 0 0 0, for a point in the air.
+    """
     kind = lights.kind[k]
     if kind == SUN:
         a = lights.axis[k]
@@ -45,44 +48,95 @@ def weight(lights, k, px, py, pz, nx, ny, nz):
 
 @njit(cache=True, nogil=True, _nrt=False, fastmath=FAST, forceinline=True)
 @typing.no_type_check
-def weigh_all(lights, px, py, pz, nx, ny, nz, cumulated):
-    """Write the running sum of all weights; return the total."""
+def cell_of(lights, px, py, pz):
+    """The cell of the grid that holds a point; points outside count to the nearest."""
+    n = lights.grid_shape
+    i = int((np.float32(px) - lights.grid_low[0]) * lights.grid_scale[0])
+    j = int((np.float32(py) - lights.grid_low[1]) * lights.grid_scale[1])
+    k = int((np.float32(pz) - lights.grid_low[2]) * lights.grid_scale[2])
+    i, j, k = min(max(i, 0), n[0] - 1), min(max(j, 0), n[1] - 1), min(max(k, 0), n[2] - 1)
+    return (i * n[1] + j) * n[2] + k
+
+
+@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST, forceinline=True)
+@typing.no_type_check
+def blind_share(lights, total):
+    """Share of samples that choose among all emitters by power, whatever the cell says."""
+    if lights.complete:
+        return 0.0
+    return 0.1 if total > 0.0 else 1.0
+
+
+@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST, forceinline=True)
+@typing.no_type_check
+def weigh_cell(lights, px, py, pz, nx, ny, nz, cumulated):
+    """Write the running sum of the weights of a cell's emitters; return the total."""
+    cell = cell_of(lights, px, py, pz)
     total = 0.0
-    for k in range(lights.kind.shape[0]):
-        total += weight(lights, k, px, py, pz, nx, ny, nz)
-        cumulated[k] = total
+    for slot in range(lights.cell_lights.shape[1]):
+        k = lights.cell_lights[cell, slot]
+        if k >= 0:
+            total += lights.cell_seen[cell, slot] * weight(lights, k, px, py, pz, nx, ny, nz)
+        cumulated[slot] = total
     return total
 
 
 @njit(cache=True, nogil=True, _nrt=False, fastmath=FAST, forceinline=True)
 @typing.no_type_check
+def choice_density(lights, total, k, px, py, pz, nx, ny, nz):
+    """Probability of choosing emitter k at p."""
+    blind = blind_share(lights, total)
+    chance = 0.0
+    if blind > 0.0:
+        chance = blind * (lights.power_cdf[k] - (lights.power_cdf[k - 1] if k > 0 else 0.0))
+    if total <= 0.0:
+        return chance
+    cell = cell_of(lights, px, py, pz)
+    for slot in range(lights.cell_lights.shape[1]):
+        if lights.cell_lights[cell, slot] == k:
+            w = lights.cell_seen[cell, slot] * weight(lights, k, px, py, pz, nx, ny, nz)
+            chance += (1.0 - blind) * w / total
+    return chance
+
+
+@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST, forceinline=True)
+@typing.no_type_check
+def through_portal(lights, k, px, py, pz, dx, dy, dz):
+    """Density per solid angle of sampling portal k evenly, along the unit direction d from p; 0 where d misses it."""
+    e, f, c = lights.axis[k], lights.side[k], lights.centre[k]
+    mx = e[1] * f[2] - e[2] * f[1]
+    my = e[2] * f[0] - e[0] * f[2]
+    mz = e[0] * f[1] - e[1] * f[0]
+    slope = mx * dx + my * dy + mz * dz
+    if slope == 0.0:
+        return 0.0
+    x, y, z = c[0] - px, c[1] - py, c[2] - pz
+    t = (mx * x + my * y + mz * z) / slope
+    if t <= 0.0:
+        return 0.0
+    x, y, z = t * dx - x, t * dy - y, t * dz - z
+    ee, ff = e[0] * e[0] + e[1] * e[1] + e[2] * e[2], f[0] * f[0] + f[1] * f[1] + f[2] * f[2]
+    ef = e[0] * f[0] + e[1] * f[1] + e[2] * f[2]
+    xe, xf = x * e[0] + y * e[1] + z * e[2], x * f[0] + y * f[1] + z * f[2]
+    det = ee * ff - ef * ef
+    a, b = (xe * ff - xf * ef) / det, (xf * ee - xe * ef) / det
+    if abs(a) > 0.5 or abs(b) > 0.5:
+        return 0.0
+    # |slope| = area * |cosine|, so t^2 / (area cosine) is t^2 / |slope|
+    return t * t / abs(slope)
+
+
+@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST, forceinline=True)
+@typing.no_type_check
 def portal_density(lights, total, px, py, pz, nx, ny, nz, dx, dy, dz):
-    """Density per solid angle with which the portals are sampled along the unit direction d from p."""
+    """Density per solid angle with which all portals together are sampled along the unit direction d from p."""
     density = 0.0
     count = lights.kind.shape[0]
     for k in range(count - lights.num_portals, count):
-        e, f, c = lights.axis[k], lights.side[k], lights.centre[k]
-        mx = e[1] * f[2] - e[2] * f[1]
-        my = e[2] * f[0] - e[0] * f[2]
-        mz = e[0] * f[1] - e[1] * f[0]
-        slope = mx * dx + my * dy + mz * dz
-        if slope == 0.0:
-            continue
-        x, y, z = c[0] - px, c[1] - py, c[2] - pz
-        t = (mx * x + my * y + mz * z) / slope
-        if t <= 0.0:
-            continue
-        x, y, z = t * dx - x, t * dy - y, t * dz - z
-        ee, ff = e[0] * e[0] + e[1] * e[1] + e[2] * e[2], f[0] * f[0] + f[1] * f[1] + f[2] * f[2]
-        ef = e[0] * f[0] + e[1] * f[1] + e[2] * f[2]
-        xe, xf = x * e[0] + y * e[1] + z * e[2], x * f[0] + y * f[1] + z * f[2]
-        det = ee * ff - ef * ef
-        a, b = (xe * ff - xf * ef) / det, (xf * ee - xe * ef) / det
-        if abs(a) > 0.5 or abs(b) > 0.5:
-            continue
-        # |slope| = area * |cosine|, so t^2 / (area cosine) is t^2 / |slope|
-        density += weight(lights, k, px, py, pz, nx, ny, nz) * t * t / abs(slope)
-    return density / total if total > 0.0 else 0.0
+        even = through_portal(lights, k, px, py, pz, dx, dy, dz)
+        if even > 0.0:
+            density += even * choice_density(lights, total, k, px, py, pz, nx, ny, nz)
+    return density
 
 
 @njit(cache=True, nogil=True, _nrt=False, fastmath=FAST, forceinline=True)
@@ -135,36 +189,20 @@ def _on_mesh(tables, lights, k, px, py, pz, choice, a, b):
     return x / t, y / t, z / t, t, density
 
 
-@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST, forceinline=True)
+@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST)
 @typing.no_type_check
-def sample_light(tables, lights, cumulated, total, px, py, pz, nx, ny, nz, choice, a, b):
-    """Choose an emitter by its weight and a direction to it.
+def sample_emitter(tables, lights, k, px, py, pz, again, a, b):
+    """Choose a direction from p to emitter k.
 
     Returns:
         The unit direction, the distance (inf for sky and sun), radiance over density per channel, and the density
         per solid angle, 0 where no other technique can find the emitter.
     """
-    count = lights.kind.shape[0]
-    target = choice * total
-    low, high = 0, count - 1
-    while low < high:
-        middle = (low + high) // 2
-        if cumulated[middle] <= target:
-            low = middle + 1
-        else:
-            high = middle
-    k = low
-    before = cumulated[k - 1] if k > 0 else 0.0
-    share = (cumulated[k] - before) / total
-    if not share > 0.0:
-        return 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-    again = min(max((target - before) / (cumulated[k] - before), 0.0), 0.999999)
     kind = lights.kind[k]
     color = lights.color[k]
     red, green, blue = color[0], color[1], color[2]
     if kind == MESH:
         dx, dy, dz, t, density = _on_mesh(tables, lights, k, px, py, pz, again, a, b)
-        density *= share
         return dx, dy, dz, t, red / density, green / density, blue / density, density
     if kind == PORTAL:
         c, e, f = lights.centre[k], lights.axis[k], lights.side[k]
@@ -173,7 +211,7 @@ def sample_light(tables, lights, cumulated, total, px, py, pz, nx, ny, nz, choic
         z = c[2] + (a - 0.5) * e[2] + (b - 0.5) * f[2] - pz
         t = max(math.sqrt(x * x + y * y + z * z), 1e-9)
         dx, dy, dz = x / t, y / t, z / t
-        density = portal_density(lights, total, px, py, pz, nx, ny, nz, dx, dy, dz)
+        density = through_portal(lights, k, px, py, pz, dx, dy, dz)
         if not density > 0.0:
             return 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
         red, green, blue = sky_radiance(lights, dy)
@@ -188,14 +226,14 @@ def sample_light(tables, lights, cumulated, total, px, py, pz, nx, ny, nz, choic
         y = c * first[1] + s * second[1] - axis[1]
         z = c * first[2] + s * second[2] - axis[2]
         t = math.sqrt(x * x + y * y + z * z)
-        return x / t, y / t, z / t, np.inf, red / share, green / share, blue / share, 0.0
+        return x / t, y / t, z / t, np.inf, red, green, blue, 0.0
     c = lights.centre[k]
     sx, sy, sz = sphere_point(a, b)
     x, y, z = c[0] + size * sx - px, c[1] + size * sy - py, c[2] + size * sz - pz
-    gain = 1.0 / share
+    gain = 1.0
     if kind == LINE:
         x, y, z = x + again * axis[0], y + again * axis[1], z + again * axis[2]
-        gain *= math.sqrt(axis[0] * axis[0] + axis[1] * axis[1] + axis[2] * axis[2])
+        gain = math.sqrt(axis[0] * axis[0] + axis[1] * axis[1] + axis[2] * axis[2])
     square = max(x * x + y * y + z * z, 1e-8)
     t = math.sqrt(square)
     x, y, z = x / t, y / t, z / t
@@ -206,3 +244,45 @@ def sample_light(tables, lights, cumulated, total, px, py, pz, nx, ny, nz, choic
         gain *= s * s * (3.0 - 2.0 * s)
     gain /= square
     return x, y, z, t, red * gain, green * gain, blue * gain, 0.0
+
+
+@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST, forceinline=True)
+@typing.no_type_check
+def sample_light(tables, lights, cumulated, total, px, py, pz, nx, ny, nz, choice, a, b):
+    """Choose an emitter by its weight and a direction to it; returns what `sample_emitter` does."""
+    blind = blind_share(lights, total)
+    if choice < blind:
+        target = choice / blind
+        low, high = 0, lights.kind.shape[0] - 1
+        while low < high:
+            middle = (low + high) // 2
+            if lights.power_cdf[middle] <= target:
+                low = middle + 1
+            else:
+                high = middle
+        k = low
+        before = lights.power_cdf[k - 1] if k > 0 else 0.0
+        width = lights.power_cdf[k] - before
+    else:
+        target = (choice - blind) / (1.0 - blind) * total
+        slot = 0
+        while slot + 1 < lights.cell_lights.shape[1] and cumulated[slot] <= target:
+            slot += 1
+        k = lights.cell_lights[cell_of(lights, px, py, pz), slot]
+        before = cumulated[slot - 1] if slot > 0 else 0.0
+        width = cumulated[slot] - before
+    if k < 0 or not width > 0.0:
+        return 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    again = min(max((target - before) / width, 0.0), 0.999999)
+    dx, dy, dz, t, red, green, blue, density = sample_emitter(
+        tables, lights, k, px, py, pz, again, a, b
+    )
+    if lights.kind[k] == PORTAL:
+        both = portal_density(lights, total, px, py, pz, nx, ny, nz, dx, dy, dz)
+        if not both > 0.0:
+            return 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+        gain = density / both
+        return dx, dy, dz, t, red * gain, green * gain, blue * gain, both
+    share = choice_density(lights, total, k, px, py, pz, nx, ny, nz)
+    gain = 1.0 / share
+    return dx, dy, dz, t, red * gain, green * gain, blue * gain, density * share

@@ -10,6 +10,9 @@ from scenelift.render.scene import Light, Scene
 
 MESH, POINT, LINE, SUN, PORTAL = range(5)
 """Kinds of emitter: a spot is a point with a cone; a portal is an opening that the sky is seen through."""
+MAX_SLOTS = 16
+"""Emitters that a cell of the grid can list; the rest are found by their power alone."""
+CELL_M, MAX_CELLS = 0.8, 24
 _LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
 
 
@@ -45,6 +48,18 @@ class Lights(NamedTuple):
     """Zenith, horizon, ground."""
     num_portals: int
     """They are the last emitters."""
+    power_cdf: Float64[np.ndarray, " k"]
+    """Running share of all power."""
+    complete: bool
+    """Whether every cell lists every emitter."""
+    grid_low: Float64[np.ndarray, "3"]
+    grid_scale: Float64[np.ndarray, "3"]
+    """Cells a metre along each axis."""
+    grid_shape: Int32[np.ndarray, "3"]
+    cell_lights: Int32[np.ndarray, "c slots"]
+    """The emitters that matter in each cell, -1 = none; the cell of (i, j, k) is (i * shape[1] + j) * shape[2] + k."""
+    cell_seen: Float64[np.ndarray, "c slots"]
+    """Estimated share of each of them that is in sight, with a floor: a guide, never a verdict."""
 
 
 def gather_lights(
@@ -65,6 +80,9 @@ def gather_lights(
     def numbers(i: int) -> np.ndarray:
         return np.ascontiguousarray(columns[i], dtype=np.float64)
 
+    low, scale, shape = _grid(tables)
+    power = numbers(3)
+    slots = min(len(rows), MAX_SLOTS)
     return Lights(
         kind=columns[0].astype(np.int32),
         centre=vectors(1),
@@ -82,6 +100,13 @@ def gather_lights(
         face_emitter=face_emitter,
         sky=sky,
         num_portals=len(portals),
+        power_cdf=np.cumsum(power) / max(power.sum(), 1e-30),
+        complete=len(rows) <= MAX_SLOTS,
+        grid_low=low,
+        grid_scale=scale,
+        grid_shape=shape,
+        cell_lights=np.full((int(shape.prod()), slots), -1, dtype=np.int32),
+        cell_seen=np.ones((int(shape.prod()), slots), dtype=np.float64),
     )
 
 
@@ -122,6 +147,14 @@ def _meshes(
         row = (MESH, middle, reach, power, color, _NONE, _NONE, float(total[-1]), -1.0, start, stop)
         rows.append(row)
     return rows, glowing.astype(np.int32), cdf, face_emitter
+
+
+def _grid(tables: Tables) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A grid over the scene with cells of about `CELL_M`, at most `MAX_CELLS` along an axis."""
+    used = tables.vertices[:-1].astype(np.float64)
+    low, high = used.min(axis=0) - 1e-3, used.max(axis=0) + 1e-3
+    shape = np.ceil((high - low) / CELL_M).clip(1, MAX_CELLS).astype(np.int32)
+    return low, shape / (high - low), shape
 
 
 def _light(light: Light, centre_world: Float64[np.ndarray, "3"]) -> _Row | None:

@@ -16,7 +16,7 @@ from scenelift.render.engines.embree.surface import FAST, is_hole
 OX, OY, OZ, TNEAR, DX, DY, DZ, TIME, TFAR, MASK, RAY_ID, FLAGS = range(12)
 NGX, NGY, NGZ, HIT_U, HIT_V, PRIM, GEOM, INST, INST_PRIM = range(12, 21)
 NO_HIT = np.uint32(0xFFFFFFFF)
-ALL_SURFACES = np.uint32(3)
+OPAQUE, TRANSPARENT, ALL_SURFACES = np.uint32(1), np.uint32(2), np.uint32(3)
 MAX_HOLES = 64
 """A ray that passes more cut-outs than this counts as a miss: stacked foliage ends, a hang does not happen."""
 

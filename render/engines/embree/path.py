@@ -20,51 +20,57 @@ from scenelift.render.engines.embree.bsdf import (
     schlick,
 )
 from scenelift.render.engines.embree.emit import (
+    choice_density,
     frame_of,
     portal_density,
     sample_light,
     sky_radiance,
-    weigh_all,
-    weight,
+    weigh_cell,
 )
 from scenelift.render.engines.embree.packets import (
-    ALL_SURFACES,
     DX,
     DY,
     DZ,
     FLAGS,
+    GEOM,
     HIT_U,
     HIT_V,
     MASK,
+    NO_HIT,
+    OPAQUE,
     OX,
     OY,
     OZ,
+    PRIM,
     TFAR,
     TIME,
     TNEAR,
+    TRANSPARENT,
     Packet,
     face_of,
+    intersect16,
     intersect_packet,
     new_packet,
     occluded16,
 )
 from scenelift.render.engines.embree.sampling import pair
-from scenelift.render.engines.embree.surface import FAST, reflectance
+from scenelift.render.engines.embree.surface import FAST, is_hole, reflectance
 
 BLOCK = 1024
 MAX_STRAIGHT = 12
 """Passes through glass and mirrors that do not count as bounces."""
-POS, DIR, THR, DENSITY, TOTAL, NORMAL, HIT, STATE = 0, 3, 6, 9, 10, 11, 14, 17
+POS, DIR, THR, DENSITY, TOTAL, NORMAL, HIT, CORNER = 0, 3, 6, 9, 10, 11, 14, 17
 """Columns of a path: where it stands or came from, unit direction, throughput, density of that direction (0 = only
-this technique finds what it hits), total light weight and normal at its last corner, (u, v, t) of its hit."""
-COLUMNS = 17
+this technique finds what it hits), total light weight and normal at its last corner, (u, v, t) of its hit, its last corner:
+a path that has passed panes since then may also be found by a shadow ray from there."""
+COLUMNS = 20
 
 
 class Memory(NamedTuple):
     """Room for one block of paths."""
 
     packet: Packet
-    paths: Float32[np.ndarray, "n 17"]
+    paths: Float32[np.ndarray, "n 20"]
     faces: Int64[np.ndarray, " n"]
     """The face that each path hits, -1 = sky."""
     indices: UInt32[np.ndarray, " n"]
@@ -133,72 +139,89 @@ def shading_normal(tables, face, u, v, nx, ny, nz, dx, dy, dz):
     return x, y, z
 
 
+@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST, forceinline=True)
+@typing.no_type_check
+def aim(packet, bits, lane, ray, start, mask):
+    """Put a shadow ray (origin, direction, length) into a lane."""
+    packet[OX, lane], packet[OY, lane], packet[OZ, lane] = ray[0], ray[1], ray[2]
+    packet[DX, lane], packet[DY, lane], packet[DZ, lane] = ray[3], ray[4], ray[5]
+    packet[TNEAR, lane] = start
+    packet[TFAR, lane] = ray[6]
+    packet[TIME, lane] = 0.0
+    bits[MASK, lane] = mask
+    bits[FLAGS, lane] = np.uint32(0)
+    bits[GEOM, lane] = NO_HIT
+
+
 @njit(cache=True, nogil=True, _nrt=False, fastmath=FAST)
 @typing.no_type_check
-def transmittance(bvh, arguments, tables, packet, bits, lanes, lane, shadow):
+def transmittance(bvh, arguments, tables, packet, bits, lanes, ray):
     """What glass and cut-outs leave of a shadow ray that no opaque surface stops; walks its hits one by one."""
     red, green, blue = 1.0, 1.0, 1.0
     start = 0.0
     for i in range(16):
         lanes[i] = 0
-    for _ in range(32):
-        lanes[lane] = -1
-        packet[OX, lane], packet[OY, lane], packet[OZ, lane] = shadow[0], shadow[1], shadow[2]
-        packet[DX, lane], packet[DY, lane], packet[DZ, lane] = shadow[3], shadow[4], shadow[5]
-        packet[TNEAR, lane] = start
-        intersect_packet(bvh, arguments, packet, bits, lanes, tables)
-        face = face_of(bits, lane, tables.num_opaque)
-        if face < 0 or packet[TFAR, lane] >= shadow[6]:
+    lanes[0] = -1
+    for _ in range(MAX_STRAIGHT * 4):
+        aim(packet, bits, 0, ray, start, TRANSPARENT)
+        intersect16(lanes.ctypes.data, bvh, packet.ctypes.data, arguments)
+        if bits[GEOM, 0] == NO_HIT:
             return red, green, blue
+        face = tables.num_opaque + np.int64(bits[PRIM, 0])
+        u, v = packet[HIT_U, 0], packet[HIT_V, 0]
+        start = packet[TFAR, 0] * 1.000001 + 1e-6
+        if tables.has_cutouts and is_hole(tables, face, u, v):
+            continue
         material = tables.face_material[face]
         share = np.float64(tables.materials[material, 6])
         if share <= 0.0:
             return 0.0, 0.0, 0.0
         n = tables.planes[face]
-        cosine = abs(n[0] * shadow[3] + n[1] * shadow[4] + n[2] * shadow[5])
+        cosine = abs(n[0] * ray[3] + n[1] * ray[4] + n[2] * ray[5])
         share *= 1.0 - pane_reflectance(cosine)
-        u, v = packet[HIT_U, lane], packet[HIT_V, lane]
         r, g, b = reflectance(tables, face, u, v, 0)
         red, green, blue = red * share * r, green * share * g, blue * share * b
-        start = packet[TFAR, lane] * 1.000001 + 1e-5
     return 0.0, 0.0, 0.0
 
 
 @njit(cache=True, nogil=True, _nrt=False, fastmath=FAST)
 @typing.no_type_check
-def cast_shadows(bvh, arguments, tables, packet, bits, lanes, clear, shadows, owners, count, out):
+def cast_shadows(bvh, arguments, tables, packet, bits, lanes, state, shadows, owners, count, out):
     """Add each shadow ray's light to its path's sum if nothing stops the ray.
 
-    A row: origin, direction, length, red, green, blue.
+    A row: origin, direction, length, red, green, blue. Opaque surfaces are asked first, sixteen rays at a time, then
+    the transparent ones; only rays that touch one of these walk through it one by one. `state` is room for 16 numbers.
     """
-    opaque_only = np.uint32(1) if tables.num_opaque < tables.faces.shape[0] else ALL_SURFACES
-    through = tables.num_opaque < tables.faces.shape[0]
+    mixed = tables.num_opaque < tables.faces.shape[0]
     for first in range(0, count, 16):
         many = min(16, count - first)
         for i in range(16):
             lanes[i] = -1 if i < many else 0
-            if i >= many:
-                continue
-            s = shadows[first + i]
-            packet[OX, i], packet[OY, i], packet[OZ, i] = s[0], s[1], s[2]
-            packet[DX, i], packet[DY, i], packet[DZ, i] = s[3], s[4], s[5]
-            packet[TNEAR, i] = 0.0
-            packet[TIME, i] = 0.0
-            packet[TFAR, i] = s[6]
-            bits[MASK, i] = opaque_only
-            bits[FLAGS, i] = np.uint32(0)
+            state[i] = 1 if i < many else 0
+            if i < many:
+                aim(packet, bits, i, shadows[first + i], 0.0, OPAQUE)
         if tables.num_opaque > 0:
             occluded16(lanes.ctypes.data, bvh, packet.ctypes.data, arguments)
+            for i in range(many):
+                if not packet[TFAR, i] >= 0.0:
+                    state[i] = 0
+        if mixed:
+            for i in range(many):
+                lanes[i] = -state[i]
+                if state[i] != 0:
+                    aim(packet, bits, i, shadows[first + i], 0.0, TRANSPARENT)
+            occluded16(lanes.ctypes.data, bvh, packet.ctypes.data, arguments)
+            for i in range(many):
+                if state[i] != 0 and not packet[TFAR, i] >= 0.0:
+                    state[i] = 2
         for i in range(many):
-            clear[i] = 1 if packet[TFAR, i] >= 0.0 else 0
-        for i in range(many):
-            if clear[i] == 0:
-                continue
             s = shadows[first + i]
             k = owners[first + i]
+            if state[i] == 0:
+                continue
             red, green, blue = 1.0, 1.0, 1.0
-            if through:
-                red, green, blue = transmittance(bvh, arguments, tables, packet, bits, lanes, i, s)
+            if state[i] == 2:
+                red, green, blue = transmittance(bvh, arguments, tables, packet, bits, lanes, s)
             out[k, 0] += s[7] * red
             out[k, 1] += s[8] * green
             out[k, 2] += s[9] * blue
@@ -236,9 +259,9 @@ def escaped_weight(lights, p):
     other = portal_density(
         lights,
         p[TOTAL],
-        p[0],
-        p[1],
-        p[2],
+        p[CORNER],
+        p[CORNER + 1],
+        p[CORNER + 2],
         p[NORMAL],
         p[NORMAL + 1],
         p[NORMAL + 2],
@@ -256,12 +279,21 @@ def emitted_weight(tables, lights, p, face, t):
     if p[DENSITY] <= 0.0:
         return 1.0
     k = lights.face_emitter[face]
-    w = weight(lights, k, p[0], p[1], p[2], p[NORMAL], p[NORMAL + 1], p[NORMAL + 2])
-    if p[TOTAL] <= 0.0:
-        return 1.0
+    share = choice_density(
+        lights,
+        p[TOTAL],
+        k,
+        p[CORNER],
+        p[CORNER + 1],
+        p[CORNER + 2],
+        p[NORMAL],
+        p[NORMAL + 1],
+        p[NORMAL + 2],
+    )
+    t += (p[0] - p[CORNER]) * p[3] + (p[1] - p[CORNER + 1]) * p[4] + (p[2] - p[CORNER + 2]) * p[5]
     n = tables.planes[face]
     cosine = max(abs(n[0] * p[3] + n[1] * p[4] + n[2] * p[5]), 1e-9)
-    other = w / p[TOTAL] * t * t / (cosine * lights.size[k])
+    other = share * t * t / (cosine * lights.size[k])
     return p[DENSITY] / (p[DENSITY] + other)
 
 
@@ -310,12 +342,12 @@ def shade(tables, lights, p, face, cumulated, seed, index, bounce, soften, last,
             if lobe < mirrored:
                 p[3], p[4], p[5] = dx - 2 * slope * nx, dy - 2 * slope * ny, dz - 2 * slope * nz
                 p[0], p[1], p[2] = x + step * nx, y + step * ny, z + step * nz
+                p[DENSITY] = 0.0
             else:
                 p[0], p[1], p[2] = x - step * nx, y - step * ny, z - step * nz
                 p[THR] *= red
                 p[THR + 1] *= green
                 p[THR + 2] *= blue
-            p[DENSITY] = 0.0
             return True, True, False
         lobe = (lobe - through) / (1.0 - through)
     sx, sy, sz = shading_normal(tables, face, u, v, nx, ny, nz, dx, dy, dz)
@@ -353,8 +385,8 @@ def shade(tables, lights, p, face, cumulated, seed, index, bounce, soften, last,
     ox, oy = -(e1[0] * dx + e1[1] * dy + e1[2] * dz), -(e2[0] * dx + e2[1] * dy + e2[2] * dz)
     total, filled = 0.0, False
     if lights.kind.shape[0] > 0:
-        total = weigh_all(lights, x, y, z, sx, sy, sz, cumulated)
-    if total > 0.0:
+        total = weigh_cell(lights, x, y, z, sx, sy, sz, cumulated)
+    if total > 0.0 or (lights.kind.shape[0] > 0 and not lights.complete):
         choice, _ = pair(index, seed, bounce, 1)
         a, b = pair(index, seed, bounce, 2)
         lx, ly, lz, far, lr, lg, lb, density = sample_light(
@@ -411,6 +443,7 @@ def shade(tables, lights, p, face, cumulated, seed, index, bounce, soften, last,
         p[THR + 2] /= keep
     p[0], p[1], p[2] = x, y, z
     p[3], p[4], p[5] = lx, ly, lz
+    p[CORNER], p[CORNER + 1], p[CORNER + 2] = x, y, z
     p[DENSITY], p[TOTAL] = own, total
     p[NORMAL], p[NORMAL + 1], p[NORMAL + 2] = sx, sy, sz
     return True, False, filled

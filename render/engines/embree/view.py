@@ -33,6 +33,7 @@ from scenelift.render.engines.embree.packets import (
     plane_distance,
 )
 from scenelift.render.engines.embree.path import (
+    COLUMNS,
     DENSITY,
     HIT,
     THR,
@@ -230,7 +231,7 @@ def light_view(
                     indices[k] = reverse_bits(number)
                     faces[k] = seen[row]
                     p, q = paths[k], sights[row]
-                    for c in range(17):
+                    for c in range(COLUMNS):
                         p[c] = q[c]
                     p[THR], p[THR + 1], p[THR + 2] = 1.0, 1.0, 1.0
                     out[k, 0], out[k, 1], out[k, 2] = 0.0, 0.0, 0.0
