@@ -80,6 +80,8 @@ class _Checker:
             return
         yield from check_camera(view)
         yield from check_values(view)
+        if not np.isfinite(view.z_depth_m).all():
+            return
         yield from check_presence(view, semantics=self._classes(int(self._scenes[index])))
         yield from check_edges(view, thresholds=self._reader.header.edge_thresholds)
         yield from check_planes(view)

@@ -101,9 +101,10 @@ def check_planes(view: StoredView) -> Iterator[Fault]:
     """
     valid = (view.z_depth_m > 0) & np.isfinite(view.z_depth_m)
     inverse = 1 / np.where(valid, view.z_depth_m, 1).astype(np.float64)
-    even_near, flat_near = _flat(view, inverse, valid, arm=1)
-    stepped = int((even_near & ~flat_near).sum())
-    tested = int(even_near.sum())
+    if min(valid.shape) <= 2 * ARM_PX:
+        return
+    even = _even(view, valid, arm=1)
+    stepped, tested = int((even & ~_flat(inverse, arm=1)).sum()), int(even.sum())
     if tested >= _LEAST_TESTED and stepped > ALLOWED_STEPS * tested:
         yield Fault(
             frame=view.index,
@@ -112,8 +113,7 @@ def check_planes(view: StoredView) -> Iterator[Fault]:
             bound=ALLOWED_STEPS,
             detail=f"{stepped} of {tested} places with one normal are not flat in depth",
         )
-    even, flat = _flat(view, inverse, valid, arm=ARM_PX)
-    places = even & flat
+    places = _even(view, valid, arm=ARM_PX) & _flat(inverse, arm=ARM_PX)
     if places.sum() < _LEAST_TESTED:
         return
     angle, bound = _plane_angle(view, inverse, places)
@@ -171,35 +171,40 @@ def _check_intrinsics(view: StoredView) -> Iterator[Fault]:
         yield _fault(view, "intrinsics", 1, f"K = {view.K.tolist()} is no camera of this image")
 
 
-def _flat(
-    view: StoredView,
-    inverse: Float64[np.ndarray, "h w"],
-    valid: Bool[np.ndarray, "h w"],
-    *,
-    arm: int,
-) -> tuple[Bool[np.ndarray, "h w"], Bool[np.ndarray, "h w"]]:
-    """Find the crosses of one id and one normal, and the places whose depths are collinear along both arms."""
-    even, flat = valid.copy(), valid.copy()
+def _even(view: StoredView, valid: Bool[np.ndarray, "h w"], *, arm: int) -> Bool[np.ndarray, "h w"]:
+    """Find the crosses of one id and one normal."""
+    even = valid.copy()
     normal = view.normal_int16.astype(np.int32)
     for axis in (0, 1):
-        length = valid.shape[axis]
+        inside = _part(axis, arm, valid.shape[axis] - arm)
         inner = np.zeros(valid.shape, bool)
-        inside = _part(axis, arm, max(arm, length - arm))
         inner[inside] = True
         even &= inner
-        flat &= inner
-        if length <= 2 * arm:
-            continue
         for step in (*range(-arm, 0), *range(1, arm + 1)):
-            there = _part(axis, arm + step, length - arm + step)
+            there = _part(axis, arm + step, valid.shape[axis] - arm + step)
             same = valid[there] & (view.instance[there] == view.instance[inside])
             same &= (np.abs(normal[there] - normal[inside]) <= 1).all(axis=-1)
             even[inside] &= same
-        low, high = _part(axis, 0, length - 2 * arm), _part(axis, 2 * arm, length)
-        bend = np.abs(inverse[low] + inverse[high] - 2 * inverse[inside])
-        error = inverse[low] + inverse[high] + 2 * inverse[inside]
-        flat[inside] &= bend <= (DEPTH_ERROR + SLACK) * error
-    return even, flat
+    return even
+
+
+def _flat(inverse: Float64[np.ndarray, "h w"], *, arm: int) -> Bool[np.ndarray, "h w"]:
+    """Find the crosses along whose arms no pixel leaves the line through its neighbours; steps do.
+
+    What bends gently passes: a plane in another measure of depth must not escape the comparison of normals.
+    """
+    flat = np.ones(inverse.shape, bool)
+    for axis in (0, 1):
+        length = inverse.shape[axis]
+        before, here, after = (_part(axis, k, length - 2 + k) for k in range(3))
+        bend = np.abs(inverse[before] + inverse[after] - 2 * inverse[here])
+        error = inverse[before] + inverse[after] + 2 * inverse[here]
+        straight = np.zeros(inverse.shape, bool)
+        straight[here] = bend <= (DEPTH_ERROR + SLACK) * error
+        inside = _part(axis, arm, length - arm)
+        for step in range(1 - arm, arm):
+            flat[inside] &= straight[_part(axis, arm + step, length - arm + step)]
+    return flat
 
 
 def _plane_angle(

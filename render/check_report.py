@@ -26,9 +26,9 @@ class Fault:
     """Index of the view; None if the fault is the file's."""
     check: str
     """Which rule is broken."""
-    value: float
+    value: float | int
     """What was found: a number of pixels, a share or an error, as `detail` says."""
-    bound: float
+    bound: float | int
     """What it may be at most."""
     detail: str
 

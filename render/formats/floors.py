@@ -44,6 +44,8 @@ class Surfaces:
     walls: Float[np.ndarray, "b 3 3"]
     """Upright faces of the building and of tall furniture."""
     ceilings: Float[np.ndarray, "c 3 3"]
+    tops: Float[np.ndarray, "d 3 3"]
+    """Level faces of tall furniture, which nobody stands under."""
 
 
 def surfaces_of(nodes: Sequence[Node]) -> Surfaces:
@@ -71,6 +73,9 @@ def surfaces_of(nodes: Sequence[Node]) -> Surfaces:
         floors=floors,
         walls=_upright(barriers),
         ceilings=ceilings,
+        tops=_level(
+            _triangles([node for node in tall if node.semantic not in (DOOR, WINDOW)], None)
+        ),
     )
 
 
@@ -189,7 +194,10 @@ def _rooms_of_storey(
     bottom, top = surfaces.walls[..., 1].min(axis=1), surfaces.walls[..., 1].max(axis=1)
     walls = surfaces.walls[(bottom < height + 1.9) & (top > height + 0.3)]
     high = grid.drawn(surfaces.walls[(bottom < height + 1.9) & (top > height + WALL_TOP_M)])
-    free = (grid.drawn(own) & ~grid.drawn(raised) & ~grid.drawn(walls)).astype(np.uint8)
+    over = surfaces.tops[..., 1].min(axis=1) - height
+    tops = surfaces.tops[(over > 0.3) & (over < 3.0)]
+    blocked = grid.drawn(raised) | grid.drawn(walls) | grid.drawn(tops)
+    free = (grid.drawn(own) & ~blocked).astype(np.uint8)
     niche = np.ones((max(1, round(NICHE_M / grid.cell_m)),) * 2, np.uint8)
     free = cv2.morphologyEx(np.pad(free, 1), cv2.MORPH_OPEN, niche)[1:-1, 1:-1]
     count, labels, stats, _ = cv2.connectedComponentsWithStats(

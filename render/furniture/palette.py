@@ -71,7 +71,7 @@ class Palette:
     bolds: tuple[Finish, ...]
     """Plain colours for small things."""
     handle_style: int
-    """Of the kitchen: 0 bars, 1 knobs, 2 strips, 3 none."""
+    """Of the kitchen: 0 bars, 1 knobs, 2 strips."""
     framed: bool
     """Whether the kitchen's fronts have frames."""
 
@@ -163,6 +163,6 @@ def make_palette(rng: np.random.Generator) -> Palette:
             solid(sample_color(colors.BOLDS, rng=rng), roughness=float(rng.uniform(0.15, 0.7)))
             for _ in range(6)
         ),
-        handle_style=int(rng.integers(4)),
+        handle_style=int(rng.integers(3)),
         framed=bool(rng.random() < 0.35),
     )

@@ -13,7 +13,9 @@ from typing import Literal, TypeAlias
 import numpy as np
 from jaxtyping import Float, Int
 
-Vec3: TypeAlias = tuple[float, float, float]
+Vec3: TypeAlias = tuple[float | int, float | int, float | int]
+"""Metres along x, y, z. Whole numbers are welcome."""
+Outline: TypeAlias = Sequence[tuple[float | int, float | int]] | Float[np.ndarray, "n 2"]
 Points: TypeAlias = Float[np.ndarray, "n 3"]
 
 CREASE_COS = 0.72
@@ -274,7 +276,7 @@ def _grid_faces(rows: int, columns: int, wrap: bool) -> tuple[np.ndarray, np.nda
 
 
 def lathe(
-    profile: Sequence[tuple[float, float]] | Float[np.ndarray, "n 2"],
+    profile: Outline,
     *,
     segments: int = 20,
     crease_cos: float = CREASE_COS,
@@ -507,7 +509,7 @@ def _carried_frames(tangent: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3
 
 
 def extrude(
-    outline: Sequence[tuple[float, float]] | Float[np.ndarray, "n 2"],
+    outline: Outline,
     depth: float,
     *,
     bevel: float = 0.0,
@@ -567,7 +569,7 @@ def extrude(
 
 
 def plate(
-    outline: Sequence[tuple[float, float]] | Float[np.ndarray, "n 2"],
+    outline: Outline,
     thickness: float,
     *,
     y: float = 0.0,
@@ -661,13 +663,13 @@ def soft_box(
     """
     points, faces, axes = _cube_grid(detail)
     half = np.asarray(size, float) / 2
-    radius = min(radius, 0.98 * float(half.min()))
     order = np.argsort(half)
     bulge = np.zeros(3)
     bulge[order[0]] = min(puff, 0.4 * half[order[0]])
     bulge[order[1]] = 0.3 * bulge[order[0]]
     body = half - bulge
-    inner = np.maximum(body - radius, 1e-4)
+    radius = min(radius, 0.98 * float(body.min()))
+    inner = body - radius
     arc = detail // 3
     turn = np.linspace(0.0, np.pi / 4, arc + 1)
     rim = 1.0 - np.tan(np.pi / 4 - turn)

@@ -14,7 +14,7 @@ CROSSING_TOLERANCE_M = 1e-4
 REST_GAP_M = 5e-4
 """Things are set down this far above what carries them, so that touching surfaces never cross."""
 
-Triangles = Float64[np.ndarray, "f 3 3"]
+Triangles = Float64[np.ndarray, "_ 3 3"]
 
 
 def world_triangles(mesh: Mesh, T_world_object: Float[np.ndarray, "4 4"]) -> Triangles:
@@ -31,7 +31,7 @@ def bounds(triangles: Triangles) -> Float64[np.ndarray, "2 3"]:
 
 def cross(
     first: Triangles,
-    second: Triangles,
+    second: Float64[np.ndarray, "g 3 3"],
     *,
     tolerance_m: float = CROSSING_TOLERANCE_M,
     first_bounds: Float64[np.ndarray, "2 3"] | None = None,
@@ -101,7 +101,7 @@ def gap_m(
 
 def _within(
     triangles: Triangles, low: Float64[np.ndarray, "3"], high: Float64[np.ndarray, "3"]
-) -> Triangles:
+) -> Float64[np.ndarray, "near 3 3"]:
     return np.asarray(triangles[_touching(triangles, low, high)])
 
 

@@ -62,7 +62,7 @@ def sample_openings(
     walls = wall_lines(outline_xz)
     lengths = np.array([wall.length_m for wall in walls])
     depth = float(rng.uniform(0.16, 0.34))
-    long = [i for i in np.argsort(-lengths, kind="stable") if lengths[i] >= 1.25]
+    long = [int(i) for i in np.argsort(-lengths, kind="stable") if lengths[i] >= 1.25]
     outer = _outer_walls(walls, long=long, rng=rng)
     inner = [i for i in long if i not in outer] or long
     doors = 1
@@ -240,7 +240,7 @@ def _leaf(width: float, height: float, *, joinery: Joinery) -> Mesh:
     thick, recess, stile = 0.04, 0.008, 0.11
     rows = joinery.panels
     if rows == 0:
-        draft.box((0, 0, -thick), (width, height, 0), finish=joinery.leaf)
+        draft.box((0.0, 0.0, -thick), (width, height, 0.0), finish=joinery.leaf)
     else:
         draft.box(
             (stile, stile, -thick + recess),
@@ -248,11 +248,11 @@ def _leaf(width: float, height: float, *, joinery: Joinery) -> Mesh:
             finish=joinery.leaf,
         )
         for left in (0.0, width - stile):
-            draft.box((left, 0, -thick), (left + stile, height, 0), finish=joinery.leaf)
+            draft.box((left, 0.0, -thick), (left + stile, height, 0.0), finish=joinery.leaf)
         step = (height - stile) / rows
         for row in range(rows + 1):
             low = row * step
-            draft.box((stile, low, -thick), (width - stile, low + stile, 0), finish=joinery.leaf)
+            draft.box((stile, low, -thick), (width - stile, low + stile, 0.0), finish=joinery.leaf)
     at, high = width - 0.06, 1.02
     for face in (0.0, -thick):
         out = 1.0 if face == 0.0 else -1.0

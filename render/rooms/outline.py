@@ -10,6 +10,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 Outline = Float[np.ndarray, "n 2"]
+Reshaped = Float[np.ndarray, "m 2"]
+"""An outline with other corners than the one it was made from."""
 
 SIZES_M: dict[str, tuple[tuple[float, float], tuple[float, float]]] = {
     "living room": ((3.8, 6.6), (3.5, 5.4)),
@@ -193,7 +195,7 @@ def _rectangle(width: float, depth: float) -> Outline:
 
 def _cut_corner(
     points: Outline, corner: int, share_before: float, share_after: float, *, clip_m: float = 2.5
-) -> Outline:
+) -> Reshaped:
     """Take a rectangle out of a corner: its sides are shares of the two walls that meet there."""
     corner %= len(points)
     here = points[corner]
@@ -206,7 +208,7 @@ def _cut_corner(
     )
 
 
-def _chamfer(points: Outline, corner: int, leg_m: float) -> Outline:
+def _chamfer(points: Outline, corner: int, leg_m: float) -> Reshaped:
     here = points[corner]
     legs = []
     for other in (points[corner - 1], points[(corner + 1) % len(points)]):
@@ -215,7 +217,7 @@ def _chamfer(points: Outline, corner: int, leg_m: float) -> Outline:
     return np.insert(np.delete(points, corner, axis=0), corner, legs, axis=0)
 
 
-def _dent(points: Outline, side: int, *, shape: str, rng: np.random.Generator) -> Outline:
+def _dent(points: Outline, side: int, *, shape: str, rng: np.random.Generator) -> Reshaped:
     """Push the middle of a side inwards ("u": a pillar or shaft) or outwards ("niche", and slanted: "bay")."""
     line = wall_lines(points)[side]
     length = line.length_m

@@ -72,7 +72,7 @@ def png_bytes(*, width: int = 8, height: int = 8, mode: str = "RGB", value: int 
     """Write a picture of one value in any of Pillow's modes."""
     image = Image.new(mode, (width, height), None if mode == "P" else _value(mode, value))
     target = io.BytesIO()
-    image.save(target, "TIFF" if mode in ("CMYK", "F") else "PNG")
+    image.save(target, "TIFF" if mode in ("CMYK", "F", "I") else "PNG")
     return target.getvalue()
 
 

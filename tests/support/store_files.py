@@ -131,7 +131,10 @@ def room_file(
         scene = box_room(num_boxes=3 + index)
         with prepare(scene, engine="embree") as engine:
             rows = [
-                room_row(engine, camera_at(*EYES[view], width=width, height=height, focal_px=width))
+                room_row(
+                    engine,
+                    camera_at(*EYES[view], width=width, height=height, focal_px=float(width)),
+                )
                 for view in range(num_views)
             ]
         shards.append(path.with_name(f"{path.stem}-{index}.shard"))

@@ -106,6 +106,8 @@ def take_surfaces(
     view.light_view(
         *world, w, h, sights, seen, samples, spacing, seed, bounces, SOFTEN, draft, light
     )
+    if not draft:
+        _reflect(shot, seen=seen, surface=surface, light=light, glow=glow, seed=seed)
     if draft:
         light += DRAFT_AMBIENT * light[seen >= 0].mean(axis=0) if (seen >= 0).any() else 0.0
     else:
@@ -131,6 +133,39 @@ def take_surfaces(
         smooth,
     )
     return np.nan_to_num(np.maximum(smooth, 0.0), posinf=0.0).reshape(h, w, 3)
+
+
+def _reflect(
+    shot: Shot,
+    *,
+    seen: np.ndarray,
+    surface: np.ndarray,
+    light: np.ndarray,
+    glow: np.ndarray,
+    seed: np.uint32,
+) -> None:
+    """Add what panes reflect to the light behind them, so that it is denoised along; onto the sky it goes unfiltered."""
+    if shot.tables.num_opaque == len(shot.tables.faces):
+        return
+    veil = np.zeros_like(light)
+    view.reflect_view(
+        shot.bvh,
+        shot.library.incoherent_address,
+        shot.tables,
+        shot.lights,
+        shot.memory,
+        shot.face,
+        shot.uvt,
+        shot.eye,
+        shot.rotation,
+        float(shot.camera.focal_px),
+        seed,
+        NORMAL_BOUNCES - 1,
+        SOFTEN,
+        veil,
+    )
+    light += veil / np.maximum(surface[:, :3], 0.01)
+    glow[seen < 0] += veil[seen < 0]
 
 
 def _clean(

@@ -213,13 +213,13 @@ def toy_box(*, rng: np.random.Generator, palette: Palette) -> Furniture:
     pieces.append((rods(grips - (0, 0, 0.07), grips + (0, 0, 0.07), radius=0.012), palette.metal))
     for index in range(int(rng.integers(6, 10))):
         r = between(rng, 0.05, 0.085)
-        x = between(rng, -1, 1) * (width / 2 - r - 0.02)
-        z = between(rng, -1, 1) * (depth / 2 - r - 0.02)
+        x = between(rng, -1.0, 1.0) * (width / 2 - r - 0.02)
+        z = between(rng, -1.0, 1.0) * (depth / 2 - r - 0.02)
         y = height * 0.5 + between(rng, -0.04, 0.06)
         shape = (
             ball((r, r, r), segments=14, rings=9)
             if index % 2
-            else box((1.5 * r,) * 3, bevel=0.006).turned(between(rng, 0, 1.5))
+            else box((1.5 * r, 1.5 * r, 1.5 * r), bevel=0.006).turned(between(rng, 0.0, 1.5))
         )
         pieces.append((shape.moved((x, y, z)), palette.bolds[index % len(palette.bolds)]))
     return assemble(pieces, kind="toy box", semantic="otherfurniture")
@@ -279,7 +279,7 @@ def spots(*, rng: np.random.Generator, palette: Palette) -> Furniture:
     glow = lathe([(0.0, 0.004), (0.031, 0.004), (0.031, 0.012), (0.0, 0.012)], segments=18)
     for k in range(count):
         x = (k + 0.5) * 0.28 - width / 2
-        tilt, turn = between(rng, -0.6, 0.6), between(rng, 0, 6.28)
+        tilt, turn = between(rng, -0.6, 0.6), between(rng, 0.0, 6.28)
         for part, target in ((can, heads), (glow, bulbs)):
             target.append(
                 part.moved((0, -0.06, 0)).turned(tilt, axis="x").turned(turn).moved((x, 0.09, 0))

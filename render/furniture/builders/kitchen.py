@@ -228,13 +228,18 @@ def dishwasher(*, rng: np.random.Generator, palette: Palette) -> Furniture:
     body = pick(rng, (palette.steel, palette.white, palette.body))
     pieces = _unit(0.6, palette=palette)
     z = DEPTH_M / 2 - 0.04
-    door = box((0.592, 0.62, 0.022), at=(0, 0.105, z + 0.011), bevel=0.004)
-    panel = box((0.592, 0.13, 0.026), at=(0, 0.729, z + 0.012), bevel=0.005)
+    tall = between(rng, 0.56, 0.64)
+    door = box((0.592, tall, 0.022), at=(0, 0.105, z + 0.011), bevel=0.004)
+    rest = 0.752 - tall
+    panel = box((0.592, rest, 0.026), at=(0, 0.109 + tall, z + 0.012), bevel=0.005)
     pieces += [(door, body), (panel, pick(rng, (palette.black, body)))]
-    bar = rod((-0.2, 0.7, z + 0.05), (0.2, 0.7, z + 0.05), radius=0.008)
-    posts = np.array([[-0.18, 0.7, z + 0.01], [0.18, 0.7, z + 0.01]])
+    y = 0.085 + tall
+    bar = rod((-0.2, y, z + 0.05), (0.2, y, z + 0.05), radius=0.008)
+    posts = np.array([[-0.18, y, z + 0.01], [0.18, y, z + 0.01]])
     pieces.append((joined([bar, rods(posts, posts + (0, 0, 0.04), radius=0.005)]), palette.chrome))
-    keys = np.stack([np.linspace(0.12, 0.26, 5), np.full(5, 0.79), np.full(5, z + 0.022)], axis=1)
+    count = int(rng.integers(3, 7))
+    level = np.full(count, 0.109 + tall + rest / 2)
+    keys = np.stack([np.linspace(0.1, 0.26, count), level, np.full(count, z + 0.022)], axis=1)
     pieces.append((rods(keys, keys + (0, 0, 0.006), radius=0.008, segments=10), palette.chrome))
     return assemble(pieces, kind="dishwasher", semantic="otherfurniture")
 

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from scenelift.render.furniture.palette import Palette
 from scenelift.render.furniture.pictures import spine_rects
 from scenelift.render.furniture.pieces import Piece
-from scenelift.render.furniture.shapes import Shape, box, boxes, joined, rods
+from scenelift.render.furniture.shapes import Shape, Vec3, box, boxes, joined, rods
 from scenelift.render.rooms.surfaces import Finish
 
 LegStyle = Literal["square", "round", "tapered", "splayed"]
@@ -99,7 +99,7 @@ def fronts(
     width: float,
     height: float,
     *,
-    at: tuple[float, float, float],
+    at: Vec3,
     rows: int,
     columns: int,
     finish: Finish,
@@ -181,7 +181,7 @@ def books(
     *,
     height: float,
     depth: float,
-    at: tuple[float, float, float],
+    at: Vec3,
     palette: Palette,
     rng: np.random.Generator,
 ) -> list[Piece]:
@@ -250,7 +250,7 @@ def carcass(
             box(
                 (inner, height - 2 * thickness, 0.006),
                 at=(0, y + thickness, 0.004 - depth / 2),
-                bevel=0,
+                bevel=0.0,
             )
         )
     return joined(made)

@@ -185,20 +185,35 @@ def _plant(
     style = int(rng.integers(4 if kind == "plant" else 3))
     if style < 2:
         shape = _rosette(top, height=rest, rng=rng, count=detail, blade=style == 0)
-        pieces.append((shape, palette.foliage))
+        pieces.append((_narrowed(shape, to=0.3 * height + 0.04), palette.foliage))
     else:
         make = _stalked if style == 2 else _tree
         wood, blade = make(top, height=rest, rng=rng, count=detail if style == 2 else detail * 6)
-        pieces += [
-            (wood, palette.foliage if style == 2 else palette.wood_second),
-            (blade, palette.foliage),
-        ]
+        wood_finish = palette.foliage if style == 2 else palette.wood_second
+        narrow = 0.3 * height + 0.04
+        pieces.append((_narrowed(wood, to=narrow), wood_finish))
+        pieces.append((_narrowed(blade, to=narrow), palette.foliage))
     mount: Mount = "surface" if kind == "small plant" else "floor"
     return assemble(
         pieces,
         kind=kind,
         semantic="otherprop" if mount == "surface" else "otherfurniture",
         mount=mount,
+    )
+
+
+def _narrowed(shape: Shape, *, to: float) -> Shape:
+    """Draw greenery in about its axis where it reaches farther than `to` metres."""
+    reach = np.hypot(shape.vertices[:, 0], shape.vertices[:, 2])
+    if reach.max() <= to:
+        return shape
+    factor = np.where(reach > to, (to + 0.35 * (reach - to)) / np.maximum(reach, 1e-9), 1.0)
+    vertices = shape.vertices * np.stack([factor, np.ones_like(factor), factor], axis=1)
+    return Shape(
+        vertices=vertices,
+        faces=shape.faces,
+        uvs=shape.uvs,
+        normals=flat_normals(vertices, shape.faces),
     )
 
 

@@ -92,12 +92,13 @@ def _couch(
 
 
 def _throw_pillow(
-    *, x: float, y: float, z: float, rng: np.random.Generator, finish: Finish
+    *, x: float, y: float, z: float, size: float, rng: np.random.Generator, finish: Finish
 ) -> Piece:
-    size = between(rng, 0.38, 0.48)
-    shape = pillow((size, 0.14, size)).moved((0, -0.07, 0)).turned(np.pi / 2 - 0.35, axis="x")
+    """Make a pillow that leans against a back: it stands on height y, its middle above (x, z)."""
+    shape = pillow((size, 0.14, size)).moved((0, -0.07, 0)).turned(np.pi / 2 - 0.4, axis="x")
     shape = shape.turned(between(rng, -0.35, 0.35), axis="y")
-    return shape.moved((x, y + size / 2 - 0.01, z)), finish
+    low = float(shape.vertices[:, 1].min())
+    return shape.moved((x, y - low - 0.02, z)), finish
 
 
 def sofa(*, rng: np.random.Generator, palette: Palette) -> Furniture:
@@ -105,11 +106,15 @@ def sofa(*, rng: np.random.Generator, palette: Palette) -> Furniture:
     seats = int(rng.integers(2, 4))
     seat_width = between(rng, 0.56, 0.74)
     pieces = _couch(seats=seats, rng=rng, palette=palette, seat_width=seat_width)
+    back, seat = pieces[4][0].vertices, pieces[5][0].vertices
+    y = float(seat[:, 1].max()) - 0.02
+    size = min(between(rng, 0.34, 0.46), (float(back[:, 1].max()) - y) * 1.05)
     for side in (-1, 1):
         if rng.random() < 0.6:
             finish = pick(rng, (palette.accent, palette.fabric_second, *palette.bolds[:1]))
             x = side * (seats * seat_width / 2 - 0.26)
-            pieces.append(_throw_pillow(x=x, y=0.42, z=0.06, rng=rng, finish=finish))
+            z = float(back[:, 2].max()) + 0.24
+            pieces.append(_throw_pillow(x=x, y=y, z=z, size=size, rng=rng, finish=finish))
     return assemble(pieces, kind="sofa", semantic="sofa")
 
 
@@ -304,7 +309,7 @@ def office_chair(*, rng: np.random.Generator, palette: Palette) -> Furniture:
     cloth = pick(rng, (palette.black, palette.fabric, palette.leather, palette.fabric_second))
     plastic = pick(rng, (palette.black, palette.black, palette.chrome, palette.white))
     seat, reach = between(rng, 0.42, 0.5), between(rng, 0.27, 0.32)
-    angle = np.arange(5) * (2 * np.pi / 5) + between(rng, 0, 1.2)
+    angle = np.arange(5) * (2 * np.pi / 5) + between(rng, 0.0, 1.2)
     tips = np.stack([np.cos(angle) * reach, np.full(5, 0.075), np.sin(angle) * reach], axis=1)
     hub = np.tile((0.0, 0.11, 0.0), (5, 1))
     star = rods(hub, tips, radius=0.028, end_radius=0.018, segments=8)

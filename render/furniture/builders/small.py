@@ -294,7 +294,7 @@ def toy_blocks(*, rng: np.random.Generator, palette: Palette) -> Furniture:
     size = between(rng, 0.035, 0.05)
     for index in range(int(rng.integers(6, 11))):
         finish = palette.bolds[index % len(palette.bolds)]
-        turn = between(rng, 0, 1.5)
+        turn = between(rng, 0.0, 1.5)
         level, column = (index // 3, index % 3) if index < 6 else (0, index)
         x, z = (
             ((column - 1) * size * 1.05, 0.0)
@@ -373,7 +373,7 @@ def pen_holder(*, rng: np.random.Generator, palette: Palette) -> Furniture:
         (cup, pick(rng, (palette.black, palette.metal, palette.wood, palette.pot)))
     ]
     for _ in range(int(rng.integers(3, 8))):
-        angle = between(rng, 0, 6.28)
+        angle = between(rng, 0.0, 6.28)
         foot = np.array([[np.cos(angle + 2.5), 0, np.sin(angle + 2.5)]]) * (r - 0.01) + (0, 0.01, 0)
         tip = np.array([[np.cos(angle), 0, np.sin(angle)]]) * (r - 0.004) + (
             0,

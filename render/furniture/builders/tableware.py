@@ -82,7 +82,7 @@ def _fruits(count: int, *, spread: float, y: float, rng: np.random.Generator) ->
     made: list[Piece] = []
     color, radii = _FRUITS[int(rng.integers(len(_FRUITS)))]
     skin = solid(color, roughness=0.35)
-    angle = np.arange(count - 1) * (2 * np.pi / (count - 1)) + between(rng, 0, 1)
+    angle = np.arange(count - 1) * (2 * np.pi / (count - 1)) + between(rng, 0.0, 1.0)
     for a in angle.tolist():
         fruit = ball(radii, segments=14, rings=9).turned(a)
         made.append((fruit.moved((spread * float(np.cos(a)), y, spread * float(np.sin(a)))), skin))
@@ -563,7 +563,7 @@ def toothbrush_cup(*, rng: np.random.Generator, palette: Palette) -> Furniture:
     )
     pieces: list[Piece] = [(beaker, _china(rng, palette))]
     for index in range(int(rng.integers(1, 4))):
-        turn = between(rng, 0, 6.28)
+        turn = between(rng, 0.0, 6.28)
         stem = joined(
             [
                 rod((0, 0, 0), (0, 0.17, 0), radius=0.004, segments=6),

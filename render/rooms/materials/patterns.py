@@ -79,7 +79,7 @@ def tiles(*, size: int, rows: int, columns: int, stagger: float, gap: float) -> 
     y, x = grid(size)
     down = y[:, :1] * rows
     row = down.astype(np.int32)
-    right = x[:1] * columns + (row % 2) * np.float32(stagger)
+    right = x[:1] * columns + (row % 2).astype(np.float32) * np.float32(stagger)
     column = right.astype(np.int32) % columns
     joint = np.maximum(_joint(down, size / rows, gap=gap), _joint(right, size / columns, gap=gap))
     turned = ((row + column) % 2).astype(np.int32)

@@ -104,7 +104,7 @@ def mutated(document: Any, chooser: random.Random) -> Any:
                         break
                 parent[path[-1]] = copy.deepcopy(other)
             case _:
-                parent[path[-1]] = chooser.choice(HOSTILE)
+                parent[path[-1]] = copy.deepcopy(chooser.choice(HOSTILE))
     return document
 
 
