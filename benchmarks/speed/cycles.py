@@ -140,7 +140,7 @@ def _ours(config: CyclesBenchmark) -> Curve:
 def _own_reference(
     config: CyclesBenchmark, engine: EmbreeEngine, *, bounces: int
 ) -> Float32[np.ndarray, "h w 3"]:
-    shot = engine._shot(room_camera(width=config.size, height=config.size))
+    shot = engine.shot(room_camera(width=config.size, height=config.size))
     pieces = []
     for piece in range(REFERENCE_SAMPLES // _PIECE):
         path = config.cache / f"ours_{config.size}_{bounces}_{piece}.npy"
