@@ -168,17 +168,17 @@ def plan_tasks(content: Content, sources: Sequence[SceneSource] | None) -> Itera
 
     Made rooms never end, so each is visited once.
     """
-    if sources is None:
-        num_views = min(VIEWS_PER_SCENE, math.ceil(content.frames / 8))
-        for index in itertools.count():
-            yield Task(index=index, scene=index, first_view=0, num_views=num_views)
-    num_views = min(VIEWS_PER_SCENE, math.ceil(content.frames / len(sources)))
+    share = 8 if sources is None else len(sources)
+    num_views = min(VIEWS_PER_SCENE, math.ceil(content.frames / share))
     for index in itertools.count():
-        block, position = divmod(index, len(sources))
+        if sources is None:
+            yield Task(index=index, scene=index, first_view=0, num_views=num_views)
+            continue
+        turn, position = divmod(index, len(sources))
         yield Task(
             index=index,
             scene=sources[position],
-            first_view=block * num_views,
+            first_view=turn * num_views,
             num_views=num_views,
         )
 

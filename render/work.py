@@ -10,8 +10,6 @@ from typing import Literal
 
 import cv2
 import numpy as np
-from scenelift.render.lighting import with_default_lights
-from scenelift.render.rooms.furnish import furnish
 
 from scenelift.datasets.store import Header, Instance, Row, SceneRecord, write_shard
 from scenelift.render.config import Content
@@ -20,7 +18,9 @@ from scenelift.render.formats import SceneSource, read_scene
 from scenelift.render.formats.written import Written
 from scenelift.render.furniture.sweethome3d import SweetHome3DSource
 from scenelift.render.gates import count_edge_pixels, count_objects
+from scenelift.render.lighting import with_default_lights
 from scenelift.render.photograph import Photo, photograph
+from scenelift.render.rooms.furnish import furnish
 from scenelift.render.rooms.room import make_room
 from scenelift.render.rooms.source import FurnitureSource
 from scenelift.render.scene import Node, Scene, SceneError

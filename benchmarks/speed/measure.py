@@ -76,7 +76,7 @@ def psnr_db(image: Float[np.ndarray, "h w 3"], reference: Float[np.ndarray, "h w
 def _encode(linear: Float[np.ndarray, "h w 3"]) -> Float[np.ndarray, "h w 3"]:
     clipped = np.clip(linear, 0, 1)
     high = 1.055 * np.maximum(clipped, 0.0031308) ** (1 / 2.4) - 0.055
-    return np.where(clipped <= 0.0031308, 12.92 * clipped, high)
+    return np.asarray(np.where(clipped <= 0.0031308, 12.92 * clipped, high))
 
 
 def cost_at(quality: float, *, qualities: Sequence[float], costs: Sequence[float]) -> float:

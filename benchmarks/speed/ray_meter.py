@@ -8,12 +8,13 @@ clock, and calls Embree.
 import ctypes
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import llvmlite.binding as llvm
 import numpy as np
 from jaxtyping import Int64
 from llvmlite import ir
-from numba import carray, cfunc, types
+from numba import carray, cfunc, types  # type: ignore[attr-defined]
 from numba.extending import intrinsic
 
 from scenelift.render.engines.embree.library import load_library
@@ -32,11 +33,8 @@ class RayCount:
     seconds: float
 
 
-@intrinsic  # type: ignore[misc]
-def _clock(_typing_context: object) -> object:
-    def generate(
-        _context: object, builder: ir.IRBuilder, _signature: object, _arguments: object
-    ) -> object:
+def _type_clock(_typing_context: Any) -> Any:
+    def generate(_context: Any, builder: Any, _signature: Any, _arguments: Any) -> Any:
         function = builder.module.declare_intrinsic(
             "llvm.readcyclecounter", (), ir.FunctionType(ir.IntType(64), [])
         )
@@ -77,22 +75,23 @@ class RayMeter:
         return counts
 
 
-@intrinsic  # type: ignore[misc]
-def _pointer(_typing_context: object, address: object) -> object:
-    def generate(
-        context: object, builder: ir.IRBuilder, _signature: object, arguments: list[ir.Value]
-    ) -> object:
-        return builder.inttoptr(arguments[0], context.get_value_type(types.voidptr))  # type: ignore[attr-defined]
+def _type_pointer(_typing_context: Any, _address: Any) -> Any:
+    def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return builder.inttoptr(arguments[0], context.get_value_type(types.voidptr))
 
     return types.voidptr(types.int64), generate
 
 
-def _make_stub(real_name: str, table_address: int) -> object:
+_clock: Any = intrinsic(_type_clock)
+_pointer: Any = intrinsic(_type_pointer)
+
+
+def _make_stub(real_name: str, table_address: int) -> Any:
     signature = types.void(types.intp, types.intp, types.intp, types.intp)
     real = types.ExternalFunction(real_name, signature)
     longest = _LONGEST_TICKS
 
-    def stub(lanes, scene, packet, arguments):  # type: ignore[no-untyped-def]
+    def stub(lanes: Any, scene: Any, packet: Any, arguments: Any) -> None:
         start = _clock()
         real(lanes, scene, packet, arguments)
         ticks = _clock() - start
@@ -114,7 +113,7 @@ def _calibrate() -> float:
     """Return how often the processor's clock ticks in a second."""
     from numba import njit
 
-    read = njit(lambda: _clock())
+    read: Any = njit(lambda: _clock())
     read()
     start, wall = read(), time.perf_counter()
     time.sleep(0.2)

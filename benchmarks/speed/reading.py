@@ -21,14 +21,15 @@ import torch
 import tyro
 
 from scenelift.benchmarks.speed.measure import report, spread
+from scenelift.datasets.store import Channel
 from scenelift.datasets.store_read import Reader
 from scenelift.datasets.synthetic import SyntheticDataset
 from scenelift.render.config import Content, Execution, RenderConfig
 from scenelift.render.job import render_scenes
 from scenelift.render.photograph import PhotoSettings
 
-_PAPER = ("image", "depth", "normal", "edge")
-_ALL = (*_PAPER, "instance", "semantic")
+_PAPER: tuple[Channel, ...] = ("image", "depth", "normal", "edge")
+_ALL: tuple[Channel, ...] = (*_PAPER, "instance", "semantic")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -110,7 +110,7 @@ def write_glb(scene: Scene, path: Path, *, overwrite: bool = False) -> Written:
     nodes += [_light_node(light, index) for index, light in enumerate(scene.lights)]
     write_file(path, _container(_document(file, scene, nodes), file.binary), overwrite=overwrite)
     empty = sum(not len(node.mesh.faces) for node in scene.nodes)
-    losses = [f"{empty} nodes without triangles, so that later ids change"] if empty else []
+    losses = [f"nodes without triangles, so that later ids change: {empty}"] if empty else []
     if any(len(node.mesh.materials) > 1 for node in scene.nodes):
         losses.append("the order of triangles, which are sorted by material")
     return Written(path=path, losses=tuple(losses))

@@ -28,6 +28,8 @@ from scenelift.render.scene import Light, Mesh, Node, Scene, Sky
 _FOLDERS = ("house", "room", "object", "texture", "metadata")
 _STRUCTURE = frozenset(nyu40_id(name) for name in ("wall", "floor", "ceiling", "otherstructure"))
 _LAMP = nyu40_id("lamp")
+_USUAL_RADIUS_M = Light(kind="point", intensity=(1.0, 1.0, 1.0)).radius_m
+"""What every light has that is read."""
 
 Json = dict[str, object]
 
@@ -303,9 +305,8 @@ def _losses(tree: _Tree) -> tuple[str, ...]:
     hung = sum(len(lights) for lights in tree.plan.lights.values())
     suns = sum(light.kind == "sun" for light in scene.lights)
     empty = sum(not len(node.mesh.faces) for node in scene.nodes)
-    sizes = sum(
-        light.radius_m != Light.__dataclass_fields__["radius_m"].default for light in scene.lights
-    )
+    sizes = sum(light.radius_m != _USUAL_RADIUS_M for light in scene.lights if light.kind != "sun")
+    homeless = len(scene.lights) - hung - suns
     names = any(
         material.name != f"material_{index}"
         for node in scene.nodes
@@ -313,16 +314,15 @@ def _losses(tree: _Tree) -> tuple[str, ...]:
     )
     found = (
         (astuple(scene.sky) != astuple(Sky()), "the sky"),
-        (suns, f"{suns} sun lights"),
-        (len(scene.lights) - hung - suns, f"{len(scene.lights) - hung - suns} lights, as there is no object to hang them on"),
-        (sizes, f"the sizes of {sizes} lights"),
+        (suns, f"suns: {suns}"),
+        (homeless, f"lights, as there is no object to hang them on: {homeless}"),
+        (sizes, f"the sizes of lights: {sizes}"),
         (scene.portals_world is not None, "the portals of daylight, which are found again from windows alone"),
-        (empty, f"{empty} nodes without triangles, so that later ids change"),
+        (empty, f"nodes without triangles, so that later ids change: {empty}"),
         (names, "the names of materials"),
     )  # fmt: skip
     lines = [line for lost, line in found if lost]
     for key, materials in sorted(tree.materials.losses.items()):
-        lines.append(
-            f"the {key} of {len(materials)} materials ({', '.join(sorted(materials)[:3])})"
-        )
+        some = ", ".join(sorted(materials)[:3]) + (", ..." if len(materials) > 3 else "")
+        lines.append(f"the exact {key} of materials: {len(materials)} ({some})")
     return tuple(lines)

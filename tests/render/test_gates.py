@@ -1,5 +1,8 @@
 """Each gate turns away what it names, just beyond its threshold, and nothing before it."""
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -21,20 +24,20 @@ GATES = ViewGates()
 SIDE = 100
 
 
-def good_labels(**changes: np.ndarray) -> Labels:
+def good_labels(**changes: Any) -> Labels:
     """A wall over half the image and five chairs over the rest, two metres away."""
     instance = np.ones((SIDE, SIDE), np.uint16)
     for index in range(5):
         instance[50:, 20 * index : 20 * index + 20] = index + 2
     semantic = np.where(instance == 1, nyu40_id("wall"), nyu40_id("chair")).astype(np.uint8)
-    arrays = {
-        "z_depth_m": np.full((SIDE, SIDE), 2, np.float32),
-        "normal": np.tile(np.float32([0, 0, 1]), (SIDE, SIDE, 1)),
-        "instance": instance,
-        "semantic": semantic,
-        "albedo": np.full((SIDE, SIDE, 3), 0.5, np.float32),
-    }
-    return Labels(**(arrays | changes))
+    labels = Labels(
+        z_depth_m=np.full((SIDE, SIDE), 2, np.float32),
+        normal=np.tile(np.array([0, 0, 1], np.float32), (SIDE, SIDE, 1)),
+        instance=instance,
+        semantic=semantic,
+        albedo=np.full((SIDE, SIDE, 3), 0.5, np.float32),
+    )
+    return replace(labels, **changes)
 
 
 def depth_with(share: float, value: float) -> np.ndarray:

@@ -7,8 +7,9 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor, Future, wait
 from pathlib import Path
+from typing import Any
 
 import pytest
 from small_runs import SMALL, command, contents, kill_after, run, wait_until
@@ -224,10 +225,10 @@ class ShuffledExecutor(Executor):
     def __init__(self, frames: list[int], *, seed: int) -> None:
         self.frames = frames
         self.chance = random.Random(seed)
-        self.pending: list[tuple[Future[Outcome], Task]] = []
+        self.pending: list[tuple[Future[Any], Task]] = []
 
-    def submit(self, fn: object, /, *args: object, **kwargs: object) -> Future[Outcome]:
-        future: Future[Outcome] = Future()
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
         task = args[1]
         assert isinstance(task, Task)
         self.pending.append((future, task))
@@ -248,14 +249,13 @@ def test_the_tasks_of_a_file_do_not_depend_on_the_order_in_which_they_end(
     content = small_content(frames=100)
     header = job_module.make_header(content, None)
     executor = ShuffledExecutor([3, 0, 13, 5, 0, 0, 1], seed=seed)
-    real_wait = job_module.wait
 
-    def wait(futures: object, **options: object) -> object:
-        if not any(future.done() for future in futures):  # type: ignore[attr-defined]
+    def finish_and_wait(futures: dict[Future[Any], Task], *, return_when: str) -> object:
+        if not any(future.done() for future in futures):
             executor.finish_one()
-        return real_wait(futures, return_when=job_module.FIRST_COMPLETED)  # type: ignore[arg-type]
+        return wait(futures, return_when=return_when)
 
-    monkeypatch.setattr(job_module, "wait", wait)
+    monkeypatch.setattr(job_module, "wait", finish_and_wait)
     job = Job(content=content, header=header, shards=tmp_path)
     outcomes = job_module._run_tasks(job, None, executor, None)
     assert [outcome.index for outcome in outcomes] == list(range(len(outcomes)))

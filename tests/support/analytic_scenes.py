@@ -241,4 +241,4 @@ def camera_at(
     pose = look_at(
         eye_world=np.array(eye, dtype=np.float64), target_world=np.array(target, dtype=np.float64)
     )
-    return Camera(width=width, height=height, focal_px=focal_px, T_world_camera=pose)
+    return Camera(width=width, height=height, focal_px=float(focal_px), T_world_camera=pose)

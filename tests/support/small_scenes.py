@@ -160,6 +160,13 @@ def world_corners(node: Node) -> Any:
     return vertices[node.mesh.faces]
 
 
+def world_normals(node: Node) -> Any:
+    """Shading normals in the world: they turn by the inverse transpose."""
+    assert node.mesh.corner_normals is not None
+    normals = node.mesh.corner_normals @ np.linalg.inv(node.T_world_object[:3, :3])
+    return normals / np.linalg.norm(normals, axis=2, keepdims=True)
+
+
 def signed_volume(node: Node) -> float:
     """Of the solid that the triangles' outsides say; its sign is the winding."""
     corners = world_corners(node)
@@ -195,12 +202,18 @@ def assert_same_nodes(
         assert corners.shape == found.shape
         turned = np.abs(corners - found).max() > atol  # a mirrored part comes back turned over
         order = [0, 2, 1] if turned else [0, 1, 2]
-        np.testing.assert_allclose(found, corners[:, order], atol=atol)
+        np.testing.assert_allclose(found, corners[:, order], atol=atol, rtol=0)
         if wanted.mesh.corner_uvs is not None:
             assert new.mesh.corner_uvs is not None
             np.testing.assert_allclose(
                 new.mesh.corner_uvs, wanted.mesh.corner_uvs[:, order], atol=1e-6
             )
+        if wanted.mesh.corner_normals is not None:
+            np.testing.assert_allclose(
+                world_normals(new), world_normals(wanted)[:, order], atol=2e-5
+            )
+        else:
+            assert new.mesh.corner_normals is None
         _assert_same_colors(wanted.mesh, new.mesh)
 
 

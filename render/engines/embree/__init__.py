@@ -82,12 +82,12 @@ class EmbreeEngine:
 
     def labels(self, camera: Camera) -> Labels:
         """Cast one ray through each pixel's centre."""
-        shot = self._shot(camera)
+        shot = self.shot(camera)
         labels = resolve_labels(self._tables, camera, eye=shot.eye, face=shot.face, uvt=shot.uvt)
         self._last = (labels, shot)
         return labels
 
-    def _shot(self, camera: Camera) -> Shot:
+    def shot(self, camera: Camera) -> Shot:
         """Cast the centre rays of a view."""
         face = np.full((camera.height, camera.width), -1, dtype=np.int32)
         uvt = np.zeros((camera.height, camera.width, 3), dtype=np.float32)
@@ -124,7 +124,7 @@ class EmbreeEngine:
         known = (
             self._last is not None and self._last[0] is labels and self._last[1].camera is camera
         )
-        shot = self._last[1] if known and self._last is not None else self._shot(camera)
+        shot = self._last[1] if known and self._last is not None else self.shot(camera)
         return take(shot, quality=quality, seed=seed)
 
     def first_hits(

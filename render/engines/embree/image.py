@@ -114,6 +114,7 @@ def trace_image(
                     soften,
                     False,
                     False,
+                    0.0,
                 )
                 for k in range(count):
                     x, y = pixels[k, 0], pixels[k, 1]

@@ -26,6 +26,7 @@ MASK_OPAQUE, MASK_TRANSPARENT = 1, 2
 """Geometry masks: surfaces that stop every ray, and glass and cut-outs."""
 COHERENT = 1 << 16
 
+_ADVICE = "pip install 'embreex==4.4.*', or take the engine open3d"
 _SUPPORTED = (4, 4)
 _PROPERTY_MAJOR, _PROPERTY_MINOR, _PROPERTY_RAY_MASK = 1, 2, 64
 _TRIANGLES, _BUFFER_INDEX, _BUFFER_VERTEX = 0, 0, 1
@@ -95,9 +96,7 @@ def load_library() -> Library:
 def _library_folder() -> Path:
     spec = importlib.util.find_spec("embreex")
     if spec is None or spec.origin is None:
-        raise EngineError(
-            "embree: the package embreex is not installed; pip install 'embreex==4.4.*'"
-        )
+        raise EngineError(f"embree: the package embreex is not installed; {_ADVICE}")
     return Path(spec.origin).parent.parent / "embreex.libs"
 
 
@@ -106,7 +105,7 @@ def _open(folder: Path) -> ctypes.CDLL:
     if not found:
         raise EngineError(
             f"embree: {folder} holds no libembree4; the wheel is laid out in another way than embreex 4.4's, "
-            "pip install 'embreex==4.4.*'"
+            f"{_ADVICE}"
         )
     try:
         for threads in sorted(folder.glob("libtbb*")):
@@ -157,10 +156,10 @@ def check_version(library: Library) -> None:
     version = (ask(library.device, _PROPERTY_MAJOR), ask(library.device, _PROPERTY_MINOR))
     if version != _SUPPORTED:
         raise EngineError(
-            f"embree: version {version[0]}.{version[1]}, the kernels know 4.4; pip install 'embreex==4.4.*'"
+            f"embree: version {version[0]}.{version[1]}, the kernels know 4.4; {_ADVICE}"
         )
     if not ask(library.device, _PROPERTY_RAY_MASK):
-        raise EngineError("embree: built without ray masks; pip install 'embreex==4.4.*'")
+        raise EngineError("embree: built without ray masks; {_ADVICE}")
 
 
 def self_test(library: Library) -> None:
@@ -194,12 +193,10 @@ def self_test(library: Library) -> None:
     if not np.allclose(hit, (2, 0.25, 0.5), atol=1e-6) or names != (0, 0, 0xFFFFFFFF):
         raise EngineError(
             f"embree: self-test failed, a ray at a known triangle gave (t, u, v) = {hit} and (primitive, geometry, "
-            f"idle lane) = {names} where (2, 0.25, 0.5) and (0, 0, 4294967295) are right; pip install 'embreex==4.4.*'"
+            f"idle lane) = {names} where (2, 0.25, 0.5) and (0, 0, 4294967295) are right; {_ADVICE}"
         )
     if shadow != (-np.inf, np.inf):
-        raise EngineError(
-            f"embree: self-test failed, a shadow ray left {shadow}; pip install 'embreex==4.4.*'"
-        )
+        raise EngineError(f"embree: self-test failed, a shadow ray left {shadow}; {_ADVICE}")
 
 
 def _offer_to_kernels(functions: ctypes.CDLL) -> None:

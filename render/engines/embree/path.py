@@ -462,7 +462,9 @@ def note_guides(tables, p, face, guide):
 
 @njit(cache=True, nogil=True, _nrt=False, fastmath=FAST)
 @typing.no_type_check
-def trace_paths(bvh, arguments, tables, lights, memory, count, seed, bounces, soften, bare, direct):
+def trace_paths(
+    bvh, arguments, tables, lights, memory, count, seed, bounces, soften, bare, direct, tail
+):
     """Follow `count` paths whose first hit is known to their ends, adding what they gather to `out`.
 
     Args:
@@ -471,6 +473,8 @@ def trace_paths(bvh, arguments, tables, lights, memory, count, seed, bounces, so
         soften: Least width of gloss after the first corner.
         bare: Whether what the first surface itself emits is left out.
         direct: Whether a path ends with its first shadow ray.
+        tail: If positive, a path ends with the shadow ray of its last corner, whose light counts this often for the
+            bounces that are left out; 0 follows the last ray too, and is unbiased but for the bounces left out.
     """
     packet, bits, lanes = memory.packet.rows, memory.packet.bits, memory.packet.lanes
     paths, faces, indices, out, guides = (
@@ -520,6 +524,7 @@ def trace_paths(bvh, arguments, tables, lights, memory, count, seed, bounces, so
                 continue
             if first:
                 note_guides(tables, p, face, guides[k])
+            final = tail > 0.0 and corners[k] == bounces - 1
             goes_on, straight, filled = shade(
                 tables,
                 lights,
@@ -530,10 +535,13 @@ def trace_paths(bvh, arguments, tables, lights, memory, count, seed, bounces, so
                 indices[k],
                 corners[k],
                 soften if corners[k] > 0 else 0.0,
-                direct,
+                direct or final,
                 shadows[waiting],
             )
             if filled:
+                if final:
+                    for c in range(7, 10):
+                        shadows[waiting, c] *= tail
                 owners[waiting] = k
                 waiting += 1
             if not straight:

@@ -18,7 +18,7 @@ from scenelift.render.engines.embree.lights import Lights
 from scenelift.render.engines.embree.path import COLUMNS, Memory
 from scenelift.render.engines.embree.tables import Tables
 
-NORMAL_BOUNCES, HIGH_BOUNCES, HIGH_SAMPLES = 4, 6, 16
+NORMAL_BOUNCES, HIGH_BOUNCES, HIGH_SAMPLES = 3, 6, 16
 SOFTEN = 0.1
 """Least GGX width after the first bounce in `normal`: caustics of small lamps in shiny things are left out."""
 DRAFT_AMBIENT = 0.35
@@ -103,9 +103,12 @@ def take_surfaces(
     view.see(*world, *look, shot.face, shot.uvt, sights, seen, surface, glow)
     bounces = 1 if draft else NORMAL_BOUNCES
     spacing = 1 << max(samples - 1, 0).bit_length()
+    tail = 0.0 if draft else _tail(shot, surface[seen >= 0, :3])
     view.light_view(
-        *world, w, h, sights, seen, samples, spacing, seed, bounces, SOFTEN, draft, light
+        *world, w, h, sights, seen, samples, spacing, seed, bounces, SOFTEN, draft, tail, light
     )
+    if not draft:
+        _reflect(shot, seen=seen, surface=surface, light=light, glow=glow, seed=seed)
     if draft:
         light += DRAFT_AMBIENT * light[seen >= 0].mean(axis=0) if (seen >= 0).any() else 0.0
     else:
@@ -131,6 +134,51 @@ def take_surfaces(
         smooth,
     )
     return np.nan_to_num(np.maximum(smooth, 0.0), posinf=0.0).reshape(h, w, 3)
+
+
+def _tail(shot: Shot, reflectance: Float32[np.ndarray, "n 3"]) -> float:
+    """How much more light all bounces bring than the last one that is traced: the sum of 1 + r + r^2 + ...
+
+    r is the mean reflectance in sight. Where the sky is found by bounced rays alone, paths must not end early: 0.
+    """
+    lights = shot.lights
+    if not len(reflectance) or (lights.num_portals == 0 and lights.sky.any()):
+        return 0.0
+    mean = float(reflectance.mean())
+    return 1.0 / (1.0 - min(mean, 0.8))
+
+
+def _reflect(
+    shot: Shot,
+    *,
+    seen: np.ndarray,
+    surface: np.ndarray,
+    light: np.ndarray,
+    glow: np.ndarray,
+    seed: np.uint32,
+) -> None:
+    """Add what panes reflect to the light behind them, so that it is denoised along; onto the sky it goes unfiltered."""
+    if shot.tables.num_opaque == len(shot.tables.faces):
+        return
+    veil = np.zeros_like(light)
+    view.reflect_view(
+        shot.bvh,
+        shot.library.incoherent_address,
+        shot.tables,
+        shot.lights,
+        shot.memory,
+        shot.face,
+        shot.uvt,
+        shot.eye,
+        shot.rotation,
+        float(shot.camera.focal_px),
+        seed,
+        NORMAL_BOUNCES - 1,
+        SOFTEN,
+        veil,
+    )
+    light += veil / np.maximum(surface[:, :3], 0.01)
+    glow[seen < 0] += veil[seen < 0]
 
 
 def _clean(

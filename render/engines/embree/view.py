@@ -206,6 +206,7 @@ def light_view(
     bounces,
     soften,
     direct,
+    tail,
     light,
 ):
     """Trace `samples` paths from what each pixel sees and write the mean light, reflectance divided out."""
@@ -247,6 +248,7 @@ def light_view(
                     soften,
                     True,
                     direct,
+                    tail,
                 )
                 for k in range(count):
                     row = pixels[k, 1] * width + pixels[k, 0]
@@ -337,6 +339,7 @@ def reflect_view(
                 soften,
                 False,
                 False,
+                0.0,
             )
             for k in range(count):
                 place = pixels[k, 1] * w + pixels[k, 0]

@@ -56,7 +56,7 @@ def test_a_tilted_quad_has_its_plane_s_depth_and_normal(turn_deg: tuple[float, .
     normal = pose[:3, 2]
     expected = ((pose[:3, 3] - eye) @ normal) / (directions @ normal)
     hit = labels.instance > 0
-    assert hit.mean() > 0.9
+    assert hit.mean() > 0.8
     np.testing.assert_allclose(labels.z_depth_m[hit], expected[hit], rtol=1e-5)
     towards = normal if (eye - pose[:3, 3]) @ normal > 0 else -normal
     in_camera = camera.T_world_camera[:3, :3].T @ towards

@@ -52,7 +52,7 @@ def test_losses_name_what_is_lost(recipe: Recipe) -> None:
     with tempfile.TemporaryDirectory() as folder:
         losses = " | ".join(write_suncg(scene, Path(folder) / "root").losses)
     assert "the sky" in losses
-    assert ("sun lights" in losses) == any(light.kind == "sun" for light in scene.lights)
+    assert ("suns: " in losses) == any(light.kind == "sun" for light in scene.lights)
     assert ("portals" in losses) == (scene.portals_world is not None)
 
 
