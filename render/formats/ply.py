@@ -83,7 +83,7 @@ def read_scene(path: Path, *, root: DataRoot) -> Scene:
         tables, material=Material(name="ply", base_color=color, texture=texture), name=name
     )
     part = Part(name=path.stem, mesh=mesh, T_world_object=np.eye(4), names=(path.stem,))
-    return assemble([part], name=path.stem, source="ply", warnings=warnings)
+    return assemble([part], path=path, source="ply", warnings=warnings)
 
 
 def _header(data: bytes, *, name: str) -> _Header:

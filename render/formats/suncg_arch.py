@@ -18,11 +18,13 @@ from scenelift.render.formats.suncg_house import Override, parse_overrides
 from scenelift.render.formats.suncg_models import ModelLibrary
 from scenelift.render.scene import Color, Material, Mesh, SceneError
 
-MAX_HOLES = 200
+MAX_HOLES = 64
 """In one wall: its cost grows with their square."""
 MAX_ELEMENTS = 100_000
-MAX_CORNERS = 20_000
+MAX_CORNERS = 5_000
 """Of one polygon."""
+MAX_CELLS = 250_000
+"""Of all walls together: a wall with n holes may fall into (2 n + 1) (2 n + 1) rectangles."""
 
 ElementKind = Literal["wall", "ceiling", "floor", "ground"]
 
@@ -87,12 +89,16 @@ def parse_arch(document: object, *, library: ModelLibrary, where: str) -> Arch:
         )
     frame = _frame(root, where=where)
     elements: list[ArchElement] = []
+    cells = 0
     windows: dict[str, Float[np.ndarray, "4 3"]] = {}
     for place, value in fields.objects(root, "elements", where=where):
         kind = _KINDS.get(fields.text(value, "type", where=place).lower())
         if kind is None:
             library.faults.append(("elements of an unknown type are left out", place))
             continue
+        cells += (2 * len(fields.items(value, "holes", where=place)) + 1) ** 2
+        if cells > MAX_CELLS:
+            raise SceneError(f"{place}: with this element the walls have too many holes to be cut")
         build = _wall if kind == "wall" else _slab
         element = build(value, kind, frame=frame, library=library, windows=windows, where=place)
         if element is None:

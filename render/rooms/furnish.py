@@ -8,7 +8,7 @@ from jaxtyping import Float64
 from scenelift.datasets.nyu40 import nyu40_id
 from scenelift.render.furniture.builders import make_palette
 from scenelift.render.rooms.arrange import Decor
-from scenelift.render.rooms.contact import Triangles, bounds, world_triangles
+from scenelift.render.rooms.contact import AnyTriangles, Triangles, bounds, world_triangles
 from scenelift.render.rooms.footprints import rectangle
 from scenelift.render.rooms.furnishing import furnish_room
 from scenelift.render.rooms.outline import area_m2, inside, wall_lines
@@ -102,7 +102,7 @@ def _layout(scene: Scene, room: Room, *, rng: np.random.Generator) -> Layout:
         openings=(),
         walls=walls,
     )
-    shell: list[Triangles] = []
+    shell: list[AnyTriangles] = []
     held: list[Placed] = []
     zones: list[Zone] = []
     for node in scene.nodes:

@@ -14,7 +14,7 @@ from scenelift.render.rooms.outline import ROOM_KINDS, sample_outline, wall_line
 from scenelift.render.rooms.place import Layout, Placed, Pose, placed_at
 from scenelift.render.rooms.shell import RoomPlan, build_shell, neighbour, portals
 from scenelift.render.rooms.source import FurnitureSource, ParametricSource
-from scenelift.render.scene import Furniture, Node, Room, Scene
+from scenelift.render.scene import Furniture, Light, Node, Room, Scene
 
 _SHARES = {
     "living room": 0.2,
@@ -123,10 +123,27 @@ def _scene(
     return Scene(
         name=name,
         nodes=tuple(nodes),
-        lights=() if light.sun is None else (light.sun,),
+        lights=_lights(plan, nodes, light=light),
         rooms=(room,),
         sky=light.sky,
         portals_world=portals_world if len(portals_world) else None,
         source="rooms",
         licence="Apache-2.0",
     )
+
+
+def _lights(plan: RoomPlan, nodes: list[Node], *, light: Daylight) -> tuple[Light, ...]:
+    """Return the sun, and a bare bulb for a dark room in which no lamp found a place."""
+    lights = [] if light.sun is None else [light.sun]
+    burning = any(max(m.emission) > 0 for node in nodes for m in node.mesh.materials)
+    if light.lamps_on and not burning:
+        x, z = plan.outline_xz.mean(axis=0)
+        bulb = Light(
+            kind="point",
+            intensity=(2.0, 1.7, 1.3),
+            position_world=(float(x), plan.height_m - 0.3, float(z)),
+            name="bulb",
+            room=0,
+        )
+        lights.append(bulb)
+    return tuple(lights)

@@ -221,6 +221,19 @@ class TestAlone:
             self.read(tmp_path, arch_document() | {key: value})
         assert "arch.json" in str(caught.value)
 
+    def test_walls_of_holes_end_soon(self, tmp_path: Path) -> None:
+        document = arch_document()
+        boxes = [
+            {
+                "id": "h",
+                "box": {"min": [k / 100, k / 100], "max": [k / 100 + 0.005, k / 100 + 0.005]},
+            }
+            for k in range(64)
+        ]
+        document["elements"] = [dict(document["elements"][0], holes=boxes)] * 20
+        with pytest.raises(SceneError, match="too many holes"):
+            self.read(tmp_path, document)
+
 
 class TestBesideAHouse:
     @pytest.mark.parametrize(

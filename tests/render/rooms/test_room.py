@@ -65,6 +65,7 @@ def test_there_is_light(index: int) -> None:
     burning = any(
         max(material.emission) > 0 for node in scene.nodes for material in node.mesh.materials
     )
+    burning = burning or any(light.kind == "point" for light in scene.lights)
     assert burning or scene.portals_world is not None
     assert burning or max(scene.sky.zenith) > 0.2
 
