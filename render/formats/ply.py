@@ -365,11 +365,11 @@ def _uvs(
     """Texture coordinates of corners (`texcoord`), or of vertices under one of their names."""
     wedge = face.get("texcoord")
     if isinstance(wedge, _List) and len(wedge.items) == 2 * count:
-        return bounded_uvs(wedge.items.reshape(-1, 2))[triangles]
+        return np.asarray(bounded_uvs(wedge.items.reshape(-1, 2))[triangles])
     for names in (("s", "t"), ("u", "v"), ("texture_u", "texture_v")):
         uvs = _columns(vertex, *names)
         if uvs is not None:
-            return bounded_uvs(uvs)[faces]
+            return np.asarray(bounded_uvs(uvs)[faces])
     return None
 
 
