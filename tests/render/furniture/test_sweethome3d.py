@@ -1,6 +1,7 @@
 import io
 import pickle
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -173,7 +174,7 @@ def test_a_source_prefers_libraries_keeps_a_bound_and_travels(
 
 def _catalogue_and_models(path: Path) -> None:
     for entry in read_catalogue(path)[:3]:
-        outcome(lambda entry=entry: load_entry(entry))
+        outcome(partial(load_entry, entry))
 
 
 @hostile
