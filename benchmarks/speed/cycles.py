@@ -119,7 +119,7 @@ def _ours(config: CyclesBenchmark) -> Curve:
             labels = engine.labels(camera)
             if samples == 0:
                 return engine.radiance(camera, labels, quality="normal", seed=seed)
-            return take_high(engine._shot(camera), seed=np.uint32(seed), samples=samples)
+            return take_high(engine.shot(camera), seed=np.uint32(seed), samples=samples)
 
         cpu_s: dict[int, list[float]] = {samples: [] for samples in _OUR_SAMPLES}
         quality: dict[int, list[float]] = {samples: [] for samples in _OUR_SAMPLES}
