@@ -337,7 +337,7 @@ def test_nan_and_wrong_containers(tmp_path: Path) -> None:
 def test_many_accessors_over_the_same_bytes_are_no_bomb(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("scenelift.render.formats.gltf_file.MAX_DECODED_BYTES", 10_000)
+    monkeypatch.setattr("scenelift.render.formats.gltf.file.MAX_DECODED_BYTES", 10_000)
     glb = GlbBuilder()
     glb.node(mesh=glb.mesh(np.tile(TRIANGLE, (200, 1)), ONE))
     with pytest.raises(SceneError, match="decode to more than"):
@@ -367,10 +367,10 @@ def test_too_many_instances(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     number = glb.mesh(TRIANGLE, ONE)
     glb.document["nodes"] = [{"mesh": number}] * 50
     glb.document["scenes"] = [{"nodes": list(range(50))}]
-    monkeypatch.setattr("scenelift.render.formats.gltf.MAX_INSTANCES", 49)
+    monkeypatch.setattr("scenelift.render.formats.gltf.read.MAX_INSTANCES", 49)
     with pytest.raises(SceneError, match=r"a\.glb: 50 instances"):
         _read(tmp_path, glb.data())
-    monkeypatch.setattr("scenelift.render.formats.gltf.MAX_INSTANCES", 50)
+    monkeypatch.setattr("scenelift.render.formats.gltf.read.MAX_INSTANCES", 50)
     assert len(_read(tmp_path, glb.data()).nodes) == 50
 
 

@@ -17,9 +17,9 @@ from suncg_trees import (
 )
 
 from scenelift.datasets.nyu40 import nyu40_id
-from scenelift.render.formats import suncg_build
-from scenelift.render.formats.suncg import read_scene, recognises
-from scenelift.render.formats.suncg_rooms import world_triangles
+from scenelift.render.formats.suncg import build as suncg_build
+from scenelift.render.formats.suncg.read import read_scene, recognises
+from scenelift.render.formats.suncg.rooms import world_triangles
 from scenelift.render.scene import Material, Node, Scene, SceneError
 
 THOROUGH = os.environ.get("SCENELIFT_THOROUGH") == "1"

@@ -1,7 +1,7 @@
 import pytest
 
 from scenelift.datasets.nyu40 import NYU40_NAMES
-from scenelift.render.formats.suncg_classes import (
+from scenelift.render.formats.suncg.classes import (
     UNKNOWN,
     ModelClass,
     class_of,

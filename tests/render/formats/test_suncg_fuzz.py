@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from mutations import hostile, mutated, outcome
 from suncg_trees import HOUSE_ID, arch_document, house_document, make_suncg_tree
 
-from scenelift.render.formats.suncg import read_scene, recognises
-from scenelift.render.formats.suncg_identity import KEY
-from scenelift.render.formats.write_suncg import write_suncg
+from scenelift.render.formats.suncg.identity import KEY
+from scenelift.render.formats.suncg.read import read_scene, recognises
+from scenelift.render.formats.suncg.write import write_suncg
 from scenelift.render.scene import Scene, SceneError
 
 HOSTILE: tuple[Any, ...] = (
@@ -139,7 +139,7 @@ def test_lights_with_other_content(tree: Path, seed: int) -> None:
 
 @hostile
 @given(seed=st.integers(0, 2**32 - 1))
-def test_our_own_key_with_other_content(tree: Path, tmp_path: Path, seed: int) -> None:
+def test_our_own_key_with_other_content(tree: Path, seed: int) -> None:
     source = tree.parent / "ours"
     if not source.exists():
         scene = read_scene(tree / FILES[0])

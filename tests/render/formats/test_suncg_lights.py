@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scenelift.render.formats.suncg_lights import (
+from scenelift.render.formats.suncg.lights import (
     ModelLight,
     light_entry,
     parse_glowing,

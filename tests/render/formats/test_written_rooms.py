@@ -7,8 +7,8 @@ import numpy as np
 from scenelift.render.camera import Camera, look_at
 from scenelift.render.engines import prepare
 from scenelift.render.formats import mesh, suncg
-from scenelift.render.formats.write_glb import write_glb
-from scenelift.render.formats.write_suncg import write_suncg
+from scenelift.render.formats.gltf.write import write_glb
+from scenelift.render.formats.suncg.write import write_suncg
 from scenelift.render.frame import Labels
 from scenelift.render.rooms.room import make_room
 from scenelift.render.scene import Scene

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int
 
-from scenelift.render.formats import glb_extras
 from scenelift.render.formats.assemble import Part, assemble, joined, with_unique_names
 from scenelift.render.formats.files import DataRoot
-from scenelift.render.formats.gltf_file import GltfFile, Json
-from scenelift.render.formats.gltf_materials import MaterialReader, uv_transform
+from scenelift.render.formats.gltf import extras as glb_extras
+from scenelift.render.formats.gltf.file import GltfFile, Json
+from scenelift.render.formats.gltf.materials import MaterialReader, uv_transform
 from scenelift.render.formats.obj import bounded_uvs, check_points, unit_or_geometric
 from scenelift.render.formats.panes import with_box_uvs
 from scenelift.render.scene import MAX_INSTANCES, Light, Mesh, Node, Scene, SceneError

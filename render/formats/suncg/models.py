@@ -11,8 +11,8 @@ from jaxtyping import Float
 from scenelift.render.formats.files import DataRoot, MissingFileError
 from scenelift.render.formats.mtl import material_from_mtl
 from scenelift.render.formats.obj import load_obj, mesh_from_obj
-from scenelift.render.formats.suncg_house import Override
-from scenelift.render.formats.suncg_lights import (
+from scenelift.render.formats.suncg.house import Override
+from scenelift.render.formats.suncg.lights import (
     LAMP_POWER_W,
     GlowingMaterials,
     linear_color,

@@ -11,12 +11,12 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
-from scenelift.render.formats import suncg_fields as fields
+from scenelift.render.formats import json_fields as fields
+from scenelift.render.formats.json_fields import JsonObject
 from scenelift.render.formats.polygons import triangulate
-from scenelift.render.formats.suncg_fields import JsonObject
-from scenelift.render.formats.suncg_house import Override, parse_overrides
-from scenelift.render.formats.suncg_models import ModelLibrary
-from scenelift.render.formats.wall_mesh import wall_mesh
+from scenelift.render.formats.suncg.house import Override, parse_overrides
+from scenelift.render.formats.suncg.models import ModelLibrary
+from scenelift.render.formats.suncg.wall_mesh import wall_mesh
 from scenelift.render.scene import Color, Material, Mesh, SceneError
 
 MAX_HOLES = 64

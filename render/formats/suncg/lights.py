@@ -14,8 +14,8 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
-from scenelift.render.formats import suncg_fields as fields
-from scenelift.render.formats.suncg_house import parse_color
+from scenelift.render.formats import json_fields as fields
+from scenelift.render.formats.suncg.house import parse_color
 from scenelift.render.scene import Color, Light, Material, Mesh, Node, SceneError
 
 LAMP_POWER_W = 60.0

@@ -7,9 +7,9 @@ import numpy as np
 from jaxtyping import Float
 
 from scenelift.datasets.nyu40 import nyu40_id
-from scenelift.render.formats.suncg_arch import Arch, ArchElement
-from scenelift.render.formats.suncg_classes import ModelClass, class_of
-from scenelift.render.formats.suncg_house import (
+from scenelift.render.formats.suncg.arch import Arch, ArchElement
+from scenelift.render.formats.suncg.classes import ModelClass, class_of
+from scenelift.render.formats.suncg.house import (
     BoxNode,
     GroundNode,
     House,
@@ -19,15 +19,15 @@ from scenelift.render.formats.suncg_house import (
     RoomNode,
     count_faults,
 )
-from scenelift.render.formats.suncg_lights import (
+from scenelift.render.formats.suncg.lights import (
     LAMP_POWER_W,
     GlowingMaterials,
     ModelLight,
     lamp_light,
     place_light,
 )
-from scenelift.render.formats.suncg_models import ModelLibrary, box_mesh
-from scenelift.render.formats.suncg_rooms import make_room, world_triangles
+from scenelift.render.formats.suncg.models import ModelLibrary, box_mesh
+from scenelift.render.formats.suncg.rooms import make_room, world_triangles
 from scenelift.render.scene import MAX_INSTANCES, Light, Mesh, Node, Room, Scene, SceneError
 
 PARTS: tuple[tuple[Part, str], ...] = (("floor", "f"), ("ceiling", "c"), ("wall", "w"))
