@@ -473,6 +473,27 @@ def note_guides(tables, p, face, guide):
     guide[3], guide[4], guide[5] = flip * n[0], flip * n[1], flip * n[2]
 
 
+@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST, forceinline=True)
+@typing.no_type_check
+def pass_pane(tables, p, face):
+    """Let a path that only looks for lamps go straight through a pane; whether it could."""
+    m = tables.materials[tables.face_material[face]]
+    if m[6] <= 0.0:
+        return False
+    n = tables.planes[face]
+    slope = n[0] * p[3] + n[1] * p[4] + n[2] * p[5]
+    share = m[6] * (1.0 - pane_reflectance(abs(slope)))
+    r, g, b = reflectance(tables, face, p[HIT], p[HIT + 1], 0)
+    p[THR] *= share * r
+    p[THR + 1] *= share * g
+    p[THR + 2] *= share * b
+    t = p[HIT + 2]
+    x, y, z = p[0] + t * p[3], p[1] + t * p[4], p[2] + t * p[5]
+    step = offset_of(x, y, z) * (1.0 if slope > 0.0 else -1.0)
+    p[0], p[1], p[2] = x + step * n[0], y + step * n[1], z + step * n[2]
+    return True
+
+
 @njit(cache=True, nogil=True, _nrt=False, fastmath=FAST)
 @typing.no_type_check
 def trace_paths(
@@ -530,6 +551,9 @@ def trace_paths(
                 for c in range(3):
                     out[k, c] += p[THR + c] * tables.materials[material, 7 + c] * w
             if corners[k] >= bounces:
+                if p[DENSITY] > 0.0 and pass_pane(tables, p, face):
+                    alive[kept] = k
+                    kept += 1
                 continue
             if first:
                 note_guides(tables, p, face, guides[k])
