@@ -3,6 +3,7 @@
 Rendering is spread over processes, so nothing here starts a thread.
 """
 
+from pathlib import Path
 from types import TracebackType
 
 import numpy as np
@@ -12,6 +13,8 @@ from scenelift.render.camera import Camera
 from scenelift.render.engines import EngineError, Quality
 from scenelift.render.engines.embree import packets
 from scenelift.render.engines.embree.geometry import flatten
+from scenelift.render.engines.embree.guide import find_balls
+from scenelift.render.engines.embree.kernel_cache import drop_stale_kernels
 from scenelift.render.engines.embree.labels import resolve_labels
 from scenelift.render.engines.embree.library import build_bvh, load_library
 from scenelift.render.engines.embree.lights import gather_lights
@@ -22,6 +25,8 @@ from scenelift.render.frame import Labels
 from scenelift.render.scene import Scene
 
 __all__ = ["EmbreeEngine", "prepare"]
+
+drop_stale_kernels(Path(__file__).parent)
 
 
 def prepare(scene: Scene) -> "EmbreeEngine":
@@ -55,6 +60,13 @@ class EmbreeEngine:
             self._tables,
             self._lights,
             self._memory,
+        )
+        self._lights = find_balls(
+            self._bvh,
+            self._library.incoherent_address,
+            self._tables,
+            self._lights,
+            self._memory.packet,
         )
 
     def __enter__(self) -> "EmbreeEngine":

@@ -60,6 +60,12 @@ class Lights(NamedTuple):
     """The emitters that matter in each cell, -1 = none; the cell of (i, j, k) is (i * shape[1] + j) * shape[2] + k."""
     cell_seen: Float64[np.ndarray, "c slots"]
     """Estimated share of each of them that is in sight, with a floor: a guide, never a verdict."""
+    ball_centre: Float64[np.ndarray, "b 3"]
+    """Bright patches that bounced rays are sent to."""
+    ball_radius: Float64[np.ndarray, " b"]
+    ball_power: Float64[np.ndarray, " b"]
+    guided: float
+    """Share of diffusely bounced rays that are sent to a ball."""
 
 
 def gather_lights(
@@ -106,6 +112,10 @@ def gather_lights(
         grid_scale=scale,
         grid_shape=shape,
         cell_lights=np.full((int(shape.prod()), slots), -1, dtype=np.int32),
+        ball_centre=np.zeros((0, 3)),
+        ball_radius=np.zeros(0),
+        ball_power=np.zeros(0),
+        guided=0.0,
         cell_seen=np.ones((int(shape.prod()), slots), dtype=np.float64),
     )
 

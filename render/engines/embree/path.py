@@ -27,6 +27,7 @@ from scenelift.render.engines.embree.emit import (
     sky_radiance,
     weigh_cell,
 )
+from scenelift.render.engines.embree.guide import ball_density, sample_ball, weigh_balls
 from scenelift.render.engines.embree.packets import (
     DX,
     DY,
@@ -57,6 +58,8 @@ from scenelift.render.engines.embree.sampling import pair
 from scenelift.render.engines.embree.surface import FAST, is_hole, reflectance
 
 BLOCK = 1024
+GUIDED_BOUNCES = 2
+"""Corners at which some rays are sent to bright patches."""
 MAX_STRAIGHT = 12
 """Passes through glass and mirrors that do not count as bounces."""
 POS, DIR, THR, DENSITY, TOTAL, NORMAL, HIT, CORNER = 0, 3, 6, 9, 10, 11, 14, 17
@@ -299,9 +302,10 @@ def emitted_weight(tables, lights, p, face, t):
 
 @njit(cache=True, nogil=True, _nrt=False, fastmath=FAST, forceinline=True)
 @typing.no_type_check
-def shade(tables, lights, p, face, cumulated, seed, index, bounce, soften, last, shadow):
+def shade(tables, lights, p, face, cumulated, seed, index, turn, bounce, soften, last, shadow):
     """Scatter a path at its hit: fill a shadow ray, turn the path to its next direction.
 
+    Random numbers go by the `turn`, which counts passes through panes and mirrors too, the rest by the `bounce`.
     `soften` is the least width of gloss, against fireflies, 0 in unbiased renderings; with `last` the path ends here,
     after its shadow ray. Returns whether the path goes on, whether it went straight (glass, mirror), and whether
     `shadow` was filled.
@@ -330,7 +334,7 @@ def shade(tables, lights, p, face, cumulated, seed, index, bounce, soften, last,
         np.float64(material[5]),
         np.float64(material[6]),
     )
-    lobe, roulette = pair(index, seed, bounce, 0)
+    lobe, roulette = pair(index, seed, turn, 0)
     if through > 0.0:
         if lobe < through:
             lobe = lobe / through
@@ -380,11 +384,16 @@ def shade(tables, lights, p, face, cumulated, seed, index, bounce, soften, last,
     e1, e2 = frame_of(sx, sy, sz)
     ox, oy = -(e1[0] * dx + e1[1] * dy + e1[2] * dz), -(e2[0] * dx + e2[1] * dy + e2[2] * dz)
     total, filled = 0.0, False
+    guided, balls = 0.0, 0.0
+    if bounce < GUIDED_BOUNCES and lights.ball_power.shape[0] > 0 and not last:
+        balls = weigh_balls(lights, x, y, z, sx, sy, sz)
+        if balls > 0.0:
+            guided = lights.guided * (1.0 - chance)
     if lights.kind.shape[0] > 0:
         total = weigh_cell(lights, x, y, z, sx, sy, sz, cumulated)
     if total > 0.0 or (lights.kind.shape[0] > 0 and not lights.complete):
-        choice, _ = pair(index, seed, bounce, 1)
-        a, b = pair(index, seed, bounce, 2)
+        choice, _ = pair(index, seed, turn, 1)
+        a, b = pair(index, seed, turn, 2)
         lx, ly, lz, far, lr, lg, lb, density = sample_light(
             tables, lights, cumulated, total, x, y, z, sx, sy, sz, choice, a, b
         )
@@ -394,6 +403,10 @@ def shade(tables, lights, p, face, cumulated, seed, index, bounce, soften, last,
             r, g, bl, own = evaluate(
                 dr, dg, db, fr, fg, fb, strength, alpha, chance, ox, oy, oz, ix, iy, iz
             )
+            if guided > 0.0:
+                own += guided * (
+                    ball_density(lights, balls, x, y, z, sx, sy, sz, lx, ly, lz) - iz / math.pi
+                )
             w = density / (density + own) if density > 0.0 and not last else 1.0
             shadow[0], shadow[1], shadow[2] = x, y, z
             shadow[3], shadow[4], shadow[5] = lx, ly, lz
@@ -404,9 +417,13 @@ def shade(tables, lights, p, face, cumulated, seed, index, bounce, soften, last,
             filled = shadow[7] + shadow[8] + shadow[9] > 0.0
     if last:
         return False, False, filled
-    a, b = pair(index, seed, bounce, 3)
+    a, b = pair(index, seed, turn, 3)
     if lobe < chance:
         ix, iy, iz = ggx_sample(alpha, ox, oy, oz, a, b)
+    elif lobe < chance + guided:
+        lx, ly, lz = sample_ball(lights, balls, x, y, z, sx, sy, sz, (lobe - chance) / guided, a, b)
+        ix, iy = lx * e1[0] + ly * e1[1] + lz * e1[2], lx * e2[0] + ly * e2[1] + lz * e2[2]
+        iz = lx * sx + ly * sy + lz * sz
     else:
         radius, angle = math.sqrt(a), 2.0 * math.pi * b
         ix, iy, iz = radius * math.cos(angle), radius * math.sin(angle), math.sqrt(1.0 - a)
@@ -417,16 +434,16 @@ def shade(tables, lights, p, face, cumulated, seed, index, bounce, soften, last,
     lz = ix * e1[2] + iy * e2[2] + iz * sz
     if lx * nx + ly * ny + lz * nz <= 0.0:
         return False, False, filled
-    if strength > 0.0:
-        r, g, bl, own = evaluate(
-            dr, dg, db, fr, fg, fb, strength, alpha, chance, ox, oy, oz, ix, iy, iz
+    r, g, bl, own = evaluate(
+        dr, dg, db, fr, fg, fb, strength, alpha, chance, ox, oy, oz, ix, iy, iz
+    )
+    if guided > 0.0:
+        own += guided * (
+            ball_density(lights, balls, x, y, z, sx, sy, sz, lx, ly, lz) - iz / math.pi
         )
-        if not own > 0.0:
-            return False, False, filled
-        r, g, bl = r / own, g / own, bl / own
-    else:
-        own = iz / math.pi
-        r, g, bl = dr, dg, db
+    if not own > 0.0:
+        return False, False, filled
+    r, g, bl = r / own, g / own, bl / own
     p[THR] *= r
     p[THR + 1] *= g
     p[THR + 2] *= bl
@@ -454,6 +471,27 @@ def note_guides(tables, p, face, guide):
     n = tables.planes[face]
     flip = -1.0 if n[0] * p[3] + n[1] * p[4] + n[2] * p[5] > 0.0 else 1.0
     guide[3], guide[4], guide[5] = flip * n[0], flip * n[1], flip * n[2]
+
+
+@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST, forceinline=True)
+@typing.no_type_check
+def pass_pane(tables, p, face):
+    """Let a path that only looks for lamps go straight through a pane; whether it could."""
+    m = tables.materials[tables.face_material[face]]
+    if m[6] <= 0.0:
+        return False
+    n = tables.planes[face]
+    slope = n[0] * p[3] + n[1] * p[4] + n[2] * p[5]
+    share = m[6] * (1.0 - pane_reflectance(abs(slope)))
+    r, g, b = reflectance(tables, face, p[HIT], p[HIT + 1], 0)
+    p[THR] *= share * r
+    p[THR + 1] *= share * g
+    p[THR + 2] *= share * b
+    t = p[HIT + 2]
+    x, y, z = p[0] + t * p[3], p[1] + t * p[4], p[2] + t * p[5]
+    step = offset_of(x, y, z) * (1.0 if slope > 0.0 else -1.0)
+    p[0], p[1], p[2] = x + step * n[0], y + step * n[1], z + step * n[2]
+    return True
 
 
 @njit(cache=True, nogil=True, _nrt=False, fastmath=FAST)
@@ -513,6 +551,9 @@ def trace_paths(
                 for c in range(3):
                     out[k, c] += p[THR + c] * tables.materials[material, 7 + c] * w
             if corners[k] >= bounces:
+                if p[DENSITY] > 0.0 and pass_pane(tables, p, face):
+                    alive[kept] = k
+                    kept += 1
                 continue
             if first:
                 note_guides(tables, p, face, guides[k])
@@ -525,6 +566,7 @@ def trace_paths(
                 cumulated,
                 seed,
                 indices[k],
+                turn,
                 corners[k],
                 soften if corners[k] > 0 else 0.0,
                 direct or final,

@@ -1,7 +1,8 @@
 """The three qualities: how many paths, where they start, what the denoiser gets.
 
 `draft`   direct light with one shadow ray a pixel and an even ambient light; no denoiser.
-`normal`  one path a pixel, denoised on a grid of half the resolution, spread along surfaces, edges smoothed.
+`normal`  one path a pixel from what its centre ray sees, its light denoised without the surface's own pattern, edges
+          smoothed by more rays through them that borrow the light of their surface's pixels.
 `high`    many paths through points spread over each pixel, denoised at full resolution; unbiased before that.
 """
 
@@ -112,7 +113,7 @@ def take_surfaces(
     if draft:
         light += DRAFT_AMBIENT * light[seen >= 0].mean(axis=0) if (seen >= 0).any() else 0.0
     else:
-        _clean(shot, light, surface, sights, seen)
+        _clean(shot, light, surface, seen)
     compose.assemble(light, surface, glow, picture)
     smooth = picture.copy()
     edges = np.zeros(h * w, dtype=np.int32)
@@ -181,14 +182,13 @@ def _reflect(
     glow[seen < 0] += veil[seen < 0]
 
 
-def _clean(
-    shot: Shot, light: np.ndarray, surface: np.ndarray, sights: np.ndarray, seen: np.ndarray
-) -> None:
-    """Denoise light at half the resolution and spread it back along surfaces, in place."""
+def _clean(shot: Shot, light: np.ndarray, surface: np.ndarray, seen: np.ndarray) -> None:
+    """Denoise light in place: reflectance is divided out, so the guide is even wherever there is a surface."""
     h, w = shot.face.shape
-    half = ((h + 1) // 2, (w + 1) // 2)
-    small, albedo, normal = (np.zeros((*half, 3), dtype=np.float32) for _ in range(3))
-    chosen = np.zeros(half, dtype=np.int32)
-    compose.shrink(w, h, light, surface, sights, seen, small, albedo, normal, chosen)
-    clean = denoise.denoise(small, albedo=albedo, normal=normal, quality=denoise.FAST)
-    compose.grow(w, h, clean, chosen, surface, sights, seen, light)
+    even = np.repeat((seen >= 0).astype(np.float32)[:, None], 3, axis=1)
+    light[:] = denoise.denoise(
+        light.reshape(h, w, 3),
+        albedo=even.reshape(h, w, 3),
+        normal=np.ascontiguousarray(surface[:, 3:6]).reshape(h, w, 3),
+        quality=denoise.FAST,
+    ).reshape(-1, 3)

@@ -1,4 +1,5 @@
 import ctypes
+import os
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from analytic_scenes import box_room, camera_at
 
 from scenelift.render.engines import EngineError, embree
 from scenelift.render.engines.embree import library
+from scenelift.render.engines.embree.kernel_cache import drop_stale_kernels
 
 
 class Altered(ctypes.CDLL):
@@ -115,3 +117,16 @@ def test_drawing_starts_no_threads() -> None:
         engine.labels(camera)
     after = len(list(tasks.iterdir())) if tasks.is_dir() else threading.active_count()
     assert after == before
+
+
+def test_kernels_older_than_any_source_are_dropped(tmp_path: Path) -> None:
+    cache = tmp_path / "__pycache__"
+    cache.mkdir()
+    old, fresh, source = cache / "old.nbi", cache / "fresh.nbi", tmp_path / "path.py"
+    for file, moment in ((old, 100), (source, 200), (fresh, 300)):
+        file.write_bytes(b"")
+        os.utime(file, (moment, moment))
+    assert drop_stale_kernels(tmp_path) == 1
+    assert not old.exists()
+    assert fresh.exists()
+    assert drop_stale_kernels(tmp_path / "missing") == 0

@@ -210,12 +210,14 @@ def test_shadow_rays_and_bounced_rays_agree() -> None:
             ),
         ),
     )
-    camera = camera_at((1.5, 1.2, 2.2), (-0.5, 0.7, -1), width=24, height=16, focal_px=16)
+    camera = camera_at((1.5, 1.2, 2.2), (-0.5, 0.4, -1), width=24, height=16, focal_px=30)
     with embree.prepare(scene) as engine:
         shot = engine.shot(camera)
-        image, _, _ = take_raw(shot, seed=np.uint32(1), samples=128)
-        blind = shot.lights._replace(kind=np.zeros(0, dtype=np.int32), num_portals=0)
-        other, _, _ = take_raw(replace(shot, lights=blind), seed=np.uint32(2), samples=2048)
+        image, _, _ = take_raw(shot, seed=np.uint32(1), samples=512, bounces=2)
+        blind = shot.lights._replace(kind=np.zeros(0, dtype=np.int32), num_portals=0, guided=0.0)
+        other, _, _ = take_raw(
+            replace(shot, lights=blind), seed=np.uint32(2), samples=2048, bounces=2
+        )
     assert image.mean() == pytest.approx(other.mean(), rel=0.02)
 
 
