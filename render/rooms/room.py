@@ -8,6 +8,7 @@ from scenelift.render.rooms.arrange import Decor
 from scenelift.render.rooms.contact import world_triangles
 from scenelift.render.rooms.decorate import sample_surfaces
 from scenelift.render.rooms.furnishing import furnish_room
+from scenelift.render.rooms.licences import licences_of
 from scenelift.render.rooms.lights import Daylight, sample_daylight
 from scenelift.render.rooms.openings import sample_openings
 from scenelift.render.rooms.outline import ROOM_KINDS, sample_outline, wall_lines
@@ -63,7 +64,14 @@ def make_room(*, seed: int, index: int, furniture: FurnitureSource | None = None
     furnish_room(decor)
     nodes += neighbour(plan, surfaces=surfaces, room=None, prefix="beyond")
     nodes += [_node(item, number) for number, item in enumerate(layout.placed)]
-    return _scene(f"room-{index:06d}", plan, nodes=nodes, light=light, portals_world=portals(plan))
+    return _scene(
+        f"room-{index:06d}",
+        plan,
+        nodes=nodes,
+        light=light,
+        portals_world=portals(plan),
+        licence=licences_of(layout.placed),
+    )
 
 
 def _sample_plan(kind: str, *, rng: np.random.Generator) -> RoomPlan:
@@ -112,6 +120,7 @@ def _scene(
     nodes: list[Node],
     light: Daylight,
     portals_world: Float[np.ndarray, "p 4 3"],
+    licence: str,
 ) -> Scene:
     room = Room(
         name=f"{name}/0",
@@ -128,7 +137,7 @@ def _scene(
         sky=light.sky,
         portals_world=portals_world if len(portals_world) else None,
         source="rooms",
-        licence="Apache-2.0",
+        licence=licence,
     )
 
 

@@ -56,11 +56,16 @@ def library(
     catalogue = ("# a comment\nid=test\n" + head + "".join(rows)).encode("latin-1")
     inner = io.BytesIO()
     with zipfile.ZipFile(inner, "w") as archive:
-        archive.writestr("cube.obj", model)
-        archive.writestr("cube.mtl", mtl)
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("PluginFurnitureCatalog.properties", catalogue)
-        archive.writestr("cube/cube.obj", model)
-        archive.writestr("cube/cube.mtl", mtl)
-        archive.writestr("cube.zip", inner.getvalue())
+        _write(archive, "cube.obj", model)
+        _write(archive, "cube.mtl", mtl)
+    with zipfile.ZipFile(path, "w") as archive:
+        _write(archive, "PluginFurnitureCatalog.properties", catalogue)
+        _write(archive, "cube/cube.obj", model)
+        _write(archive, "cube/cube.mtl", mtl)
+        _write(archive, "cube.zip", inner.getvalue())
     return path
+
+
+def _write(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
+    """Add an entry without the time of day, so that the same content gives the same bytes."""
+    archive.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED)
