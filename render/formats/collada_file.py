@@ -196,7 +196,7 @@ class _Reader:
         uvs = np.asarray(primitive.texcoordset[0], np.float64)[:, :2]
         index = _flat(primitive.texcoord_indexset[0])
         self._check(index, len(uvs), "texture coordinate")
-        return bounded_uvs(uvs)[index[triangles]]
+        return np.asarray(bounded_uvs(uvs)[index[triangles]])
 
     def _normals(
         self,

@@ -204,7 +204,8 @@ class GltfFile:
         raw = self._raw(index)
         table = self.top("accessors")[index]
         if raw.dtype.kind == "f" or table.get("normalized") is not True:
-            return raw.astype(np.float64)
+            with np.errstate(invalid="ignore"):  # signalling NaN, when widened
+                return raw.astype(np.float64)
         return np.maximum(raw.astype(np.float64) / np.iinfo(raw.dtype).max, -1.0)
 
     def whole_values(self, index: int) -> Int64[np.ndarray, " n"]:

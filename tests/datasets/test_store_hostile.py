@@ -383,10 +383,14 @@ def test_a_full_disk_leaves_no_half_file(tmp_path: Path, what: str) -> None:
 
 
 def test_what_fails_only_at_closing_is_raised(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match="No space"), _writing(tmp_path / "a.h5") as (file, disk):
-        file["a"] = np.zeros(1000)
-        disk.error = OSError(28, "No space left on device")
-        file["b"] = np.zeros(1000)
+    def write() -> None:
+        with _writing(tmp_path / "a.h5") as (file, disk):
+            file["a"] = np.zeros(1000)
+            disk.error = OSError(28, "No space left on device")
+            file["b"] = np.zeros(1000)
+
+    with pytest.raises(OSError, match="No space"):
+        write()
 
 
 def test_too_little_room_is_said_before_merging(

@@ -55,7 +55,7 @@ def denoise(
     functions, device = _device()
     functions.oidnExecuteFilter(tool.address)
     _check(functions, device)
-    return np.nan_to_num(np.maximum(tool.output, 0.0), posinf=0.0)
+    return np.asarray(np.nan_to_num(np.maximum(tool.output, 0.0), posinf=0.0))
 
 
 @functools.cache

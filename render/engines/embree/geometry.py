@@ -203,7 +203,7 @@ def _uv_density(
     first, second = (uvs[:, 2:4] - uvs[:, 0:2]), (uvs[:, 4:6] - uvs[:, 0:2])
     flat = np.abs(first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0])
     area = np.linalg.norm(_cross(corners), axis=1)
-    return np.sqrt(flat / np.maximum(area, 1e-30)).clip(0, 1e9).astype(np.float32)
+    return np.asarray(np.sqrt(flat / np.maximum(area, 1e-30)).clip(0, 1e9).astype(np.float32))
 
 
 def _normals(part: _Part) -> Float[np.ndarray, "f 3 3"]:

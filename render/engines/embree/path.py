@@ -302,13 +302,9 @@ def emitted_weight(tables, lights, p, face, t):
 def shade(tables, lights, p, face, cumulated, seed, index, bounce, soften, last, shadow):
     """Scatter a path at its hit: fill a shadow ray, turn the path to its next direction.
 
-    Args:
-        p: The path; its position, direction, throughput, density, total and normal are replaced.
-        soften: Least width of gloss, against fireflies; 0 in unbiased renderings.
-        last: Whether the path ends here, after its shadow ray.
-
-    Returns:
-        Whether the path goes on, whether it went straight (glass, mirror), whether `shadow` was filled.
+    `soften` is the least width of gloss, against fireflies, 0 in unbiased renderings; with `last` the path ends here,
+    after its shadow ray. Returns whether the path goes on, whether it went straight (glass, mirror), and whether
+    `shadow` was filled.
     """
     u, v, t = p[HIT], p[HIT + 1], p[HIT + 2]
     dx, dy, dz = np.float64(p[3]), np.float64(p[4]), np.float64(p[5])
@@ -467,14 +463,10 @@ def trace_paths(
 ):
     """Follow `count` paths whose first hit is known to their ends, adding what they gather to `out`.
 
-    Args:
-        memory: The block: `paths`, `faces` and `indices` of its first `count` paths are set, `out` and `guides` zero.
-        bounces: Corners at which light is gathered.
-        soften: Least width of gloss after the first corner.
-        bare: Whether what the first surface itself emits is left out.
-        direct: Whether a path ends with its first shadow ray.
-        tail: If positive, a path ends with the shadow ray of its last corner, whose light counts this often for the
-            bounces that are left out; 0 follows the last ray too, and is unbiased but for the bounces left out.
+    `memory` holds the block: `paths`, `faces` and `indices` of its first `count` paths are set, `out` and `guides` zero.
+    Light is gathered at `bounces` corners; `soften` is the least width of gloss after the first. With `bare` what the
+    first surface itself emits is left out; with `direct` a path ends with its first shadow ray. If `tail` is positive,
+    a path ends with the shadow ray of its last corner, whose light counts `tail` times for the bounces left out.
     """
     packet, bits, lanes = memory.packet.rows, memory.packet.bits, memory.packet.lanes
     paths, faces, indices, out, guides = (

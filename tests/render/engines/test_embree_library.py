@@ -3,6 +3,7 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ class Altered(ctypes.CDLL):
     def __init__(self, real: ctypes.CDLL, **replaced: object) -> None:
         self._real, self._replaced = real, replaced
 
-    def __getattr__(self, name: str) -> object:
+    def __getattr__(self, name: str) -> Any:
         return self._replaced.get(name) or getattr(self._real, name)
 
 

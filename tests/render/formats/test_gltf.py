@@ -124,8 +124,10 @@ def test_normals_and_colours_of_the_file(tmp_path: Path) -> None:
     )
     glb.node(mesh=number)
     (node,) = _read(tmp_path, glb.data()).nodes
-    np.testing.assert_allclose(node.mesh.corner_normals, [[[0, 0, 1]] * 3])
-    np.testing.assert_allclose(node.mesh.vertex_colors, [[1, 0, 0.2]] * 3)
+    assert node.mesh.corner_normals is not None
+    assert node.mesh.vertex_colors is not None
+    np.testing.assert_allclose(node.mesh.corner_normals, np.array([[[0.0, 0, 1]] * 3]))
+    np.testing.assert_allclose(node.mesh.vertex_colors, np.array([[1.0, 0, 0.2]] * 3))
 
 
 def _surface(tmp_path: Path, entry: dict[str, object], *, picture: bytes | None = None) -> Scene:

@@ -10,8 +10,8 @@ from suncg_trees import FAR, HOUSE_ID, arch_document, house_document, make_suncg
 
 from scenelift.datasets.nyu40 import nyu40_id
 from scenelift.render.formats.suncg import read_scene
-from scenelift.render.formats.suncg_arch import wall_mesh
 from scenelift.render.formats.suncg_rooms import world_triangles
+from scenelift.render.formats.wall_mesh import wall_mesh
 from scenelift.render.scene import Material, Mesh, SceneError
 
 THREE = (Material(name="inside"), Material(name="outside"), Material(name="edge"))
