@@ -9,6 +9,8 @@ KEY = 0.42
 """Linear value that automatic exposure gives to the middle of a picture's brightness, before the shoulder."""
 SHOULDER = 0.6
 """Linear value up to which the response is straight; above, it bends towards white."""
+MAX_WHITE = 0.3
+"""Share of the lit pixels that automatic exposure lets reach white."""
 MAX_EV = 30.0
 _LUMINANCE = np.array([0.2126, 0.7152, 0.0722], dtype=np.float32)
 
@@ -35,9 +37,10 @@ def develop(
 
 
 def meter(radiance: Float32[np.ndarray, "h w 3"]) -> float:
-    """Choose an exposure in stops: mean of the logarithm of luminance, held back where much would burn out.
+    """Choose an exposure in stops: the logarithmic mean of luminance becomes middle grey, unless too much burns out.
 
-    A black picture gets 0.
+    As one who photographs a room does, it lets a window go white, up to `MAX_WHITE` of the picture, before it leaves the
+    room in the dark. A black picture gets 0.
 
     >>> meter(np.zeros((2, 2, 3), dtype=np.float32))
     0.0
@@ -46,11 +49,11 @@ def meter(radiance: Float32[np.ndarray, "h w 3"]) -> float:
     lit = luminance[(luminance > 0) & np.isfinite(luminance)]
     if not len(lit):
         return 0.0
-    high = float(np.quantile(lit, 0.9))
+    high = float(np.quantile(lit, 1 - MAX_WHITE))
     middle = math.exp(float(np.log(np.maximum(lit, 1e-3 * high)).mean()))
     by_middle = math.log2(KEY * 0.5 / middle)
     by_high = math.log2(1.0 / high)
-    chosen = min(by_middle, by_high + 0.5)
+    chosen = min(by_middle, by_high)
     return float(np.clip(round(chosen, 6), -MAX_EV, MAX_EV))
 
 
@@ -64,8 +67,8 @@ def _shoulder(linear: Float32[np.ndarray, "h w 3"]) -> Float32[np.ndarray, "h w 
 def encode_srgb(linear: Float[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w 3"]:
     """Linear light in [0, 1] to sRGB bytes (IEC 61966-2-1), by a table of 4,097 steps; values outside are clipped.
 
-    >>> encode_srgb(np.array([[[0.0, 0.2140411, 1.0]]])).tolist()
-    [[[0, 127, 255]]]
+    >>> encode_srgb(np.array([[[0.0, 0.25, 1.0]]])).tolist()
+    [[[0, 137, 255]]]
     """
     steps = np.arange(4097) / 4096
     table = np.where(steps <= 0.0031308, 12.92 * steps, 1.055 * steps ** (1 / 2.4) - 0.055)
