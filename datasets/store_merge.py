@@ -12,7 +12,7 @@ from typing import Any, Literal
 import h5py
 import numpy as np
 
-from scenelift.datasets.store_open import Summary, opened, translating
+from scenelift.datasets.store_open import Summary, open_hdf5, opened, translating
 from scenelift.datasets.store_schema import StoreError
 from scenelift.datasets.store_write import header_attributes, replacing, write_header
 
@@ -168,41 +168,53 @@ def _copy(
 ) -> None:
     template = next((part for part in parts if part.frames), parts[0])
     layout = _create_all(out, template, totals=totals)
-    columns = _Columns(out=out, layout=layout)
+    targets = {name: out[name] for name in layout}
+    framewise = {name for name, target in targets.items() if _is_framewise(target)}
+    plain: dict[str, Axis] = {
+        name: axis for name, axis in layout.items() if axis != "none" and name not in framewise
+    }
+    columns = _Columns(targets=targets, layout=plain)
     for number, part in enumerate(parts):
-        with opened(part.path) as (file, _), translating(part.path):
-            _require_layout(file, layout=layout, part=part, template=template.path)
+        with _sources(part) as sources:
+            _require_layout(sources, layout=layout, part=part, template=template.path)
             for name, axis in layout.items():
                 if axis == "none":
-                    _require_constant(out, file, name=name, path=part.path)
-                elif _is_framewise(out[name]):
+                    _require_constant(targets[name], sources[name], path=part.path)
+                elif name in framewise and part.frames:
                     start = columns.taken["frames"]
-                    _copy_chunks(file[name], out[name], start=start, count=part.frames)
-            columns.take(file, part)
+                    _copy_chunks(sources[name], targets[name], start=start, count=part.frames)
+            columns.take(sources, part)
         if number % BATCH_FILES == BATCH_FILES - 1 or number == len(parts) - 1:
             columns.flush()
         report(columns.taken["frames"])
 
 
+@contextlib.contextmanager
+def _sources(part: _Part) -> Iterator[dict[str, Any]]:
+    """Open the datasets of a file whose root was checked when the merge was planned."""
+    file = open_hdf5(part.path)
+    try:
+        with translating(part.path):
+            yield _datasets(file)
+    finally:
+        file.close()
+
+
 class _Columns:
     """Columns and tables on their way: read a file at a time, written many files at a time."""
 
-    def __init__(self, *, out: Any, layout: dict[str, Axis]) -> None:
+    def __init__(self, *, targets: dict[str, Any], layout: dict[str, Axis]) -> None:
         self.taken: dict[Axis, int] = dict.fromkeys(_COUNTED, 0)
         """Rows read so far."""
         self._written: dict[Axis, int] = dict.fromkeys(_COUNTED, 0)
-        self._out = out
-        self._layout: dict[str, Axis] = {
-            name: axis
-            for name, axis in layout.items()
-            if axis != "none" and not _is_framewise(out[name])
-        }
+        self._targets = targets
+        self._layout = layout
         self._pending: dict[str, list[np.ndarray]] = {}
 
-    def take(self, file: Any, part: _Part) -> None:
+    def take(self, sources: dict[str, Any], part: _Part) -> None:
         for name, axis in self._layout.items():
             if part.count(axis):
-                rows = file[name][: part.count(axis)]
+                rows = sources[name][: part.count(axis)]
                 if name in OFFSETS:
                     rows = rows + rows.dtype.type(self.taken[OFFSETS[name]])
                 self._pending.setdefault(name, []).append(rows)
@@ -212,30 +224,32 @@ class _Columns:
     def flush(self) -> None:
         for name, batches in self._pending.items():
             axis = self._layout[name]
-            self._out[name][self._written[axis] : self.taken[axis]] = np.concatenate(batches)
+            rows = slice(self._written[axis], self.taken[axis])
+            self._targets[name][rows] = np.concatenate(batches)
         self._pending, self._written = {}, dict(self.taken)
 
 
 def _create_all(out: Any, template: _Part, *, totals: dict[Axis, int]) -> dict[str, Axis]:
     """Make every dataset of the template in the result, as long as all parts together."""
     with opened(template.path) as (file, summary), translating(template.path):
+        sources = _datasets(file)
         layout: dict[str, Axis] = {
-            name: _axis(name, file[name], summary) for name in _dataset_names(file)
+            name: _axis(name, source, summary) for name, source in sources.items()
         }
         for name, axis in layout.items():
-            _create(out, file[name], name=name, length=None if axis == "none" else totals[axis])
+            _create(out, sources[name], name=name, length=None if axis == "none" else totals[axis])
     return layout
 
 
-def _dataset_names(file: Any) -> list[str]:
-    names: list[str] = []
+def _datasets(file: Any) -> dict[str, Any]:
+    found: dict[str, Any] = {}
 
     def visit(name: str, item: object) -> None:
         if isinstance(item, h5py.Dataset):
-            names.append(name)
+            found[name] = item
 
     file.visititems(visit)
-    return sorted(names)
+    return dict(sorted(found.items()))
 
 
 def _axis(name: str, dataset: Any, summary: Summary) -> Axis:
@@ -274,9 +288,11 @@ def _create(out: Any, source: Any, *, name: str, length: int | None) -> None:
         out[name].attrs[key] = value
 
 
-def _require_layout(file: Any, *, layout: dict[str, Axis], part: _Part, template: Path) -> None:
-    names = set(_dataset_names(file))
-    missing, further = sorted(layout.keys() - names), sorted(names - layout.keys())
+def _require_layout(
+    sources: dict[str, Any], *, layout: dict[str, Axis], part: _Part, template: Path
+) -> None:
+    further = sorted(sources.keys() - layout.keys())
+    missing = sorted(layout.keys() - sources.keys())
     if part.frames == 0:
         missing = [name for name in missing if layout[name] != "frames"]
     if missing or further:
@@ -284,24 +300,22 @@ def _require_layout(file: Any, *, layout: dict[str, Axis], part: _Part, template
             f"{part.path}: lacks {missing or 'nothing'} and has further {further or 'nothing'} "
             f"beside {template}; only files with the same datasets can be merged"
         )
-    for name, axis in layout.items():
-        if axis == "none" or name not in names:
-            continue
-        full = {
-            "frames": part.summary.frames,
-            "scenes": part.summary.scenes,
-            "instances": part.summary.instances,
-        }[axis]
-        if not file[name].shape or file[name].shape[0] != full:
+    summary = part.summary
+    full = {"frames": summary.frames, "scenes": summary.scenes, "instances": summary.instances}
+    for name, source in sources.items():
+        axis, shape = layout[name], source.shape
+        if axis != "none" and (not shape or shape[0] != full[axis]):
             raise StoreError(
-                f"{part.path}: {name} has shape {file[name].shape}, expected {full} {axis}; "
+                f"{part.path}: {name} has shape {shape}, expected {full[axis]} {axis}; "
                 "the file is damaged, render it again"
             )
 
 
-def _require_constant(out: Any, file: Any, *, name: str, path: Path) -> None:
-    if not np.array_equal(out[name][...], file[name][...]):
-        raise StoreError(f"{path}: {name} differs from that of the other files; remove it first")
+def _require_constant(target: Any, source: Any, *, path: Path) -> None:
+    if not np.array_equal(target[...], source[...]):
+        raise StoreError(
+            f"{path}: {source.name} differs from that of the other files; remove it first"
+        )
 
 
 def _copy_chunks(source: Any, target: Any, *, start: int, count: int) -> None:

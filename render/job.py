@@ -198,7 +198,8 @@ def _run_tasks(
     try:
         while ledger.frames < wanted and not ledger.dry:
             expected = ledger.frames_ahead + sum(task.num_views for task in running.values())
-            if expected < wanted and len(running) < _QUEUE:
+            done = any(future.done() for future in running)
+            if expected < wanted and len(running) < _QUEUE and not done:
                 task = next(tasks)
                 outcome = ledger.without_work(task) or _found(job, task)
                 if outcome is None:

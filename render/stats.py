@@ -72,9 +72,8 @@ def _scene_lines(reader: Reader) -> list[str]:
         if (split == value).any()
     }
     per_scene = Counter(names[index] for index in scene)
-    spread = (
-        f", {min(per_scene.values())} to {max(per_scene.values())} views each" if per_scene else ""
-    )
+    counts = sorted({min(per_scene.values()), max(per_scene.values())} if per_scene else ())
+    spread = f", {' to '.join(map(str, counts))} views each" if counts else ""
     empty = len(set(names)) - len(per_scene)
     lines = [
         _row(

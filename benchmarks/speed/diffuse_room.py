@@ -15,12 +15,20 @@ def diffuse_room() -> Scene:
     """Make the room: five boxes, two balls, a lamp 0.3 m below the ceiling; no texture, gloss, glass or daylight."""
     x, y, z = _SIZE_M
     nodes = [
-        _box("floor", size_m=(x, 0.1, z), at=(0, -0.05, 0), color=(0.45, 0.3, 0.2)),
-        _box("ceiling", size_m=(x, 0.1, z), at=(0, y + 0.05, 0), color=(0.8, 0.8, 0.8)),
-        _box("back", size_m=(x, y, 0.1), at=(0, y / 2, -z / 2 - 0.05), color=(0.7, 0.7, 0.65)),
-        _box("front", size_m=(x, y, 0.1), at=(0, y / 2, z / 2 + 0.05), color=(0.7, 0.7, 0.65)),
-        _box("left", size_m=(0.1, y, z), at=(-x / 2 - 0.05, y / 2, 0), color=(0.7, 0.25, 0.2)),
-        _box("right", size_m=(0.1, y, z), at=(x / 2 + 0.05, y / 2, 0), color=(0.25, 0.5, 0.25)),
+        _box("floor", size_m=(x, 0.1, z), at=(0.0, -0.05, 0.0), color=(0.45, 0.3, 0.2)),
+        _box("ceiling", size_m=(x, 0.1, z), at=(0.0, y + 0.05, 0.0), color=(0.8, 0.8, 0.8)),
+        _box(
+            "back", size_m=(x, y, 0.1), at=(0.0, y / 2.0, -z / 2.0 - 0.05), color=(0.7, 0.7, 0.65)
+        ),
+        _box(
+            "front", size_m=(x, y, 0.1), at=(0.0, y / 2.0, z / 2.0 + 0.05), color=(0.7, 0.7, 0.65)
+        ),
+        _box(
+            "left", size_m=(0.1, y, z), at=(-x / 2.0 - 0.05, y / 2.0, 0.0), color=(0.7, 0.25, 0.2)
+        ),
+        _box(
+            "right", size_m=(0.1, y, z), at=(x / 2.0 + 0.05, y / 2.0, 0.0), color=(0.25, 0.5, 0.25)
+        ),
         _box("cabinet", size_m=(1.2, 0.9, 0.5), at=(-1.2, 0.45, -2.2), color=(0.5, 0.4, 0.3)),
         _box("shelf", size_m=(0.4, 1.8, 0.8), at=(1.7, 0.9, -1.5), color=(0.75, 0.7, 0.5)),
         _box("table", size_m=(1.4, 0.06, 0.8), at=(0.1, 0.72, -0.9), color=(0.4, 0.25, 0.15)),
@@ -28,15 +36,16 @@ def diffuse_room() -> Scene:
         _box("crate", size_m=(0.5, 0.5, 0.5), at=(-1.3, 0.25, 0.2), color=(0.2, 0.35, 0.65)),
         _ball("ball", radius_m=0.35, at=(1.1, 0.35, 0.2), color=(0.8, 0.6, 0.1)),
         _ball("globe", radius_m=0.18, at=(0.3, 0.93, -0.9), color=(0.85, 0.85, 0.85)),
-        _lamp(at=(0, y - 0.3, -0.5)),
+        _lamp(at=(0.0, y - 0.3, -0.5)),
     ]
     dark = Sky(zenith=(0.0, 0.0, 0.0), horizon=(0.0, 0.0, 0.0), ground=(0.0, 0.0, 0.0))
     return Scene(name="diffuse_room", nodes=tuple(nodes), sky=dark)
 
 
-def room_camera(*, width: int, height: int) -> Camera:
-    """Look into the room from its front, with 65 degrees across."""
-    pose = look_at(eye_world=np.array([-0.4, 1.5, 2.35]), target_world=np.array([0.15, 0.9, -1.0]))
+def room_camera(*, width: int, height: int, aside_m: float = 0.0) -> Camera:
+    """Look into the room from its front, with 65 degrees across; `aside_m` moves the eye to the right."""
+    eye_world = np.array([-0.4 + aside_m, 1.5, 2.35])
+    pose = look_at(eye_world=eye_world, target_world=np.array([0.15, 0.9, -1.0]))
     focal_px = width / 2 / np.tan(np.radians(65) / 2)
     return Camera(width=width, height=height, focal_px=float(focal_px), T_world_camera=pose)
 

@@ -13,8 +13,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import tyro
 
+from scenelift.benchmarks.speed.diffuse_room import diffuse_room, room_camera
 from scenelift.benchmarks.speed.measure import ratios, report, spread
 from scenelift.benchmarks.speed.rooms import RoomViews, room_views
 from scenelift.render.camera import Camera
@@ -42,13 +44,41 @@ class LabelsBenchmark:
 
 def main(config: LabelsBenchmark) -> None:
     """Measure and report."""
-    rooms = room_views(rooms=config.rooms, views=config.views, size=config.size)
+    asides = np.linspace(-1.0, 1.5, config.views).tolist()
+    size = config.size
+    cameras = tuple(room_camera(width=size, height=size, aside_m=aside) for aside in asides)
+    cases = {
+        "one diffuse room, one lamp": [RoomViews(scene=diffuse_room(), cameras=cameras)],
+        "generated rooms": room_views(rooms=config.rooms, views=config.views, size=size),
+    }
+    rows: list[tuple[str, str]] = []
+    facts: dict[str, object] = {}
+    for name, rooms in cases.items():
+        wall_ms, cpu_ms = _race(rooms, repeats=config.repeats)
+        wall, cpu = (ratios(t["open3d"], t["ours"]) for t in (wall_ms, cpu_ms))
+        rows += [
+            (name, f"{', '.join(str(_triangles(room)) for room in rooms)} triangles"),
+            ("  wall ms a frame, Open3D + NumPy", str(spread(wall_ms["open3d"]))),
+            ("  wall ms a frame, ours", str(spread(wall_ms["ours"]))),
+            ("  wall time, Open3D + NumPy over ours (bar: 6)", str(wall)),
+            ("  CPU ms a frame, Open3D + NumPy", str(spread(cpu_ms["open3d"]))),
+            ("  CPU ms a frame, ours", str(spread(cpu_ms["ours"]))),
+            ("  CPU time, Open3D + NumPy over ours", str(cpu)),
+        ]
+        facts[name] = {"wall_ratio": wall, "cpu_ratio": cpu, "wall_ms": wall_ms, "cpu_ms": cpu_ms}
+    title = f"labels and direct light, {size}x{size}, two threads, {config.repeats} repeats in turn"
+    report(title, rows, facts=facts, path=config.json)
+
+
+def _race(
+    rooms: Sequence[RoomViews], *, repeats: int
+) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
+    """Return wall and CPU time a frame of both ways, repeat by repeat."""
     one = [(prepare_open3d(room.scene, threads=_THREADS), room.cameras) for room in rooms]
     two = [
         [(prepare_embree(room.scene), room.cameras[thread::_THREADS]) for room in rooms]
         for thread in range(_THREADS)
     ]
-    frames = sum(len(room.cameras) for room in rooms)
     with ThreadPoolExecutor(_THREADS) as pool:
         ways: dict[str, Callable[[], object]] = {
             "open3d": lambda: _draw(one),
@@ -56,20 +86,7 @@ def main(config: LabelsBenchmark) -> None:
         }
         for draw in ways.values():
             draw()
-        wall_ms, cpu_ms = _measure(ways, repeats=config.repeats, frames=frames)
-    ratio, cpu_ratio = (ratios(t["open3d"], t["ours"]) for t in (wall_ms, cpu_ms))
-    rows = [
-        ("Open3D + NumPy: wall ms a frame, two threads", str(spread(wall_ms["open3d"]))),
-        ("ours, draft: wall ms a frame, two threads", str(spread(wall_ms["ours"]))),
-        ("Open3D + NumPy over ours, wall time (bar: 6)", str(ratio)),
-        ("Open3D + NumPy: CPU ms a frame", str(spread(cpu_ms["open3d"]))),
-        ("ours, draft: CPU ms a frame", str(spread(cpu_ms["ours"]))),
-        ("Open3D + NumPy over ours, CPU time", str(cpu_ratio)),
-        ("triangles", ", ".join(str(_triangles(room)) for room in rooms)),
-    ]
-    facts = {"wall_ratio": ratio, "cpu_ratio": cpu_ratio, "wall_ms": wall_ms, "cpu_ms": cpu_ms}
-    title = f"labels and direct light, {config.size}x{config.size}, {frames} views, {config.repeats} repeats in turn"
-    report(title, rows, facts={**facts}, path=config.json)
+        return _measure(ways, repeats=repeats, frames=sum(len(room.cameras) for room in rooms))
 
 
 def _draw(work: Sequence[tuple[Engine, Sequence[Camera]]]) -> None:

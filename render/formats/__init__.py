@@ -117,7 +117,7 @@ def _name(path: Path, kind: FormatName, *, below: Path) -> str:
 def _root(path: Path, kind: FormatName, *, otherwise: Path) -> Path:
     """Choose the folder that bounds what a scene reads."""
     if kind == "suncg":
-        from scenelift.render.formats import suncg
+        from scenelift.render.formats.suncg import read as suncg
 
         return suncg.default_root(path)
     if kind == "scenenet":

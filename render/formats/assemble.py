@@ -5,6 +5,7 @@ Used by all formats that say nothing about indoor scenes: glTF, OBJ, PLY, COLLAD
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -20,7 +21,7 @@ from scenelift.render.formats.names import (
 )
 from scenelift.render.formats.obj import MAX_COORDINATE, unit_or_geometric
 from scenelift.render.formats.panes import find_portals
-from scenelift.render.scene import Light, Material, Mesh, Node, Scene, SceneError
+from scenelift.render.scene import MAX_INSTANCES, Light, Material, Mesh, Node, Scene, SceneError
 
 MAX_EXTENT_M = 200.0
 """A larger scene is taken to be in centimetres or millimetres."""
@@ -50,7 +51,7 @@ class Part:
 def assemble(
     parts: Sequence[Part],
     *,
-    name: str,
+    path: Path,
     source: str,
     lights: Sequence[Light] = (),
     licence: str = "",
@@ -64,7 +65,7 @@ def assemble(
 
     Args:
         parts: In the order of the file; those without faces are left out.
-        name: Of the scene.
+        path: The file, for messages; the scene is called like it.
         source: Format of the file.
         lights: In world coordinates.
         licence: Of the file.
@@ -74,6 +75,7 @@ def assemble(
     Raises:
         SceneError: if there is nothing to see, a transform is singular, or there are too many instances or triangles.
     """
+    name = str(path)
     said = list(warnings)
     parts = [part for part in parts if len(part.mesh.faces)]
     flat = [part for part in parts if _is_singular(part.T_world_object)]
@@ -85,6 +87,10 @@ def assemble(
     if not parts:
         raise SceneError(
             f"{name}: no triangles" + (": all transforms are singular" if flat else "")
+        )
+    if len(parts) > MAX_INSTANCES:
+        raise SceneError(
+            f"{name}: {len(parts)} instances, but ids are 16 bit and allow {MAX_INSTANCES}"
         )
     total = sum(len(part.mesh.faces) for part in parts)
     if total > MAX_FACES:
@@ -105,7 +111,7 @@ def assemble(
     rooms = find_rooms(nodes)
     nodes = [replace(node, room=room_of(_middle(node), rooms=rooms)) for node in nodes]
     return Scene(
-        name=name,
+        name=path.stem,
         nodes=tuple(nodes),
         lights=tuple(lights),
         rooms=rooms,

@@ -20,7 +20,7 @@ from scenelift.render.scene import MAX_INSTANCES, Color, Material, Mesh, Scene, 
 
 MAX_BYTES = 256 << 20
 MAX_DEPTH = 256
-MAX_VISITS = 262_144
+MAX_VISITS = 1 << 17
 
 _DECLARATIONS = re.compile(rb"<!(DOCTYPE|ENTITY)", re.IGNORECASE)
 _PARSER_ERRORS = (
@@ -76,7 +76,7 @@ def read_scene(path: Path, *, root: DataRoot) -> Scene:
         warnings.append(
             f"{path}: {len(document.errors)} faults passed over: {_line(document.errors[0])}"
         )
-    return assemble(parts, name=path.stem, source="collada", warnings=warnings, in_metres=True)
+    return assemble(parts, path=path, source="collada", warnings=warnings, in_metres=True)
 
 
 def _check_text(data: bytes, *, name: str) -> None:
@@ -196,7 +196,7 @@ class _Reader:
         uvs = np.asarray(primitive.texcoordset[0], np.float64)[:, :2]
         index = _flat(primitive.texcoord_indexset[0])
         self._check(index, len(uvs), "texture coordinate")
-        return bounded_uvs(uvs)[index[triangles]]
+        return np.asarray(bounded_uvs(uvs)[index[triangles]])
 
     def _normals(
         self,

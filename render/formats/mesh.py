@@ -114,7 +114,7 @@ def _read_obj(path: Path, *, root: DataRoot) -> Scene:
             f"{path}: {len(lacking)} materials are nowhere described: {lacking[0]!r} ..."
         )
     return assemble(
-        _obj_parts(obj, materials=materials), name=path.stem, source="obj", warnings=warnings
+        _obj_parts(obj, materials=materials), path=path, source="obj", warnings=warnings
     )
 
 

@@ -74,7 +74,8 @@ def read_scene(path: Path, *, root: DataRoot) -> Scene:
     name = str(path)
     data = read_bytes(path)
     header = _header(data, name=name)
-    tables = _elements(data, header, name=name)
+    with np.errstate(invalid="ignore"):  # signalling NaN, when widened
+        tables = _elements(data, header, name=name)
     warnings: list[str] = []
     find = texture_finder(path.parent, root=root, cache=TextureCache(), warnings=warnings)
     texture = find(header.textures[0]) if header.textures else None
@@ -83,7 +84,7 @@ def read_scene(path: Path, *, root: DataRoot) -> Scene:
         tables, material=Material(name="ply", base_color=color, texture=texture), name=name
     )
     part = Part(name=path.stem, mesh=mesh, T_world_object=np.eye(4), names=(path.stem,))
-    return assemble([part], name=path.stem, source="ply", warnings=warnings)
+    return assemble([part], path=path, source="ply", warnings=warnings)
 
 
 def _header(data: bytes, *, name: str) -> _Header:
@@ -320,13 +321,14 @@ def _mesh(tables: dict[str, _Table], *, material: Material, name: str) -> Mesh:
     polygons = face.get("vertex_indices", face.get("vertex_index"))
     if vertices is None or not isinstance(polygons, _List):
         raise SceneError(f"{name}: no faces: a cloud of points is no scene")
-    corners = polygons.items.astype(np.int64)
-    if not len(corners):
+    if not len(polygons.items):
         raise SceneError(f"{name}: no faces")
-    if not (corners.min() >= 0 and corners.max() < len(vertices)):
+    if not (polygons.items.min() >= 0 and polygons.items.max() < len(vertices)):
         raise SceneError(
-            f"{name}: a face names a vertex outside 0..{len(vertices) - 1}: {int(corners.min())} or {int(corners.max())}"
+            f"{name}: a face names a vertex outside 0..{len(vertices) - 1}: "
+            f"{polygons.items.min():g} or {polygons.items.max():g}"
         )
+    corners = polygons.items.astype(np.int64)
     check_points(vertices, where=name)
     triangles, _ = triangulate(vertices, corners, counts=polygons.lengths)
     if not len(triangles):
@@ -363,11 +365,11 @@ def _uvs(
     """Texture coordinates of corners (`texcoord`), or of vertices under one of their names."""
     wedge = face.get("texcoord")
     if isinstance(wedge, _List) and len(wedge.items) == 2 * count:
-        return bounded_uvs(wedge.items.reshape(-1, 2))[triangles]
+        return np.asarray(bounded_uvs(wedge.items.reshape(-1, 2))[triangles])
     for names in (("s", "t"), ("u", "v"), ("texture_u", "texture_v")):
         uvs = _columns(vertex, *names)
         if uvs is not None:
-            return bounded_uvs(uvs)[faces]
+            return np.asarray(bounded_uvs(uvs)[faces])
     return None
 
 

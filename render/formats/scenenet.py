@@ -166,10 +166,9 @@ class _Library:
                 return None
             if not place.is_dir():
                 return self._load(place)
-            texture = self.drawn(place, key=key)
-            if texture is None:
+            if not _pictures(place):
                 self._missing(reference)
-            return texture
+            return self.drawn(place, key=key)
 
         return find
 
@@ -185,12 +184,7 @@ class _Library:
 
     def drawn(self, folder: Path, *, key: str) -> Texture | None:
         """Draw one picture of a folder; None if it has none."""
-        try:
-            names = sorted(
-                entry.name for entry in folder.iterdir() if entry.suffix.lower() in IMAGE_SUFFIXES
-            )
-        except OSError:
-            return None
+        names = _pictures(folder)
         if not names:
             return None
         name = names[int(self.rng(key).integers(len(names)))]
@@ -210,6 +204,16 @@ class _Library:
                 if place.is_dir() and (texture := self.drawn(place, key=material)):
                     return texture
         return None
+
+
+def _pictures(folder: Path) -> list[str]:
+    """Names of the pictures in a folder, sorted."""
+    try:
+        return sorted(
+            entry.name for entry in folder.iterdir() if entry.suffix.lower() in IMAGE_SUFFIXES
+        )
+    except OSError:
+        return []
 
 
 def _materials(

@@ -45,8 +45,7 @@ def read_scene(path: Path, *, format: Literal["stl", "off"], root: DataRoot) -> 
     import trimesh
 
     data = read_bytes(root.resolve(path.parent, path.name), limit=MAX_BYTES)
-    if format == "off":
-        _check_counts(data, name=str(path))
+    _check_counts(data, format=format, name=str(path))
     try:
         with python_warnings.catch_warnings(action="ignore"):
             loaded: Any = trimesh.load(
@@ -67,11 +66,16 @@ def read_scene(path: Path, *, format: Literal["stl", "off"], root: DataRoot) -> 
         face_materials=np.zeros(len(faces), np.int64),
     )
     part = Part(name=path.stem, mesh=mesh, T_world_object=np.eye(4), names=(path.stem,))
-    return assemble([part], name=path.stem, source=format)
+    return assemble([part], path=path, source=format)
 
 
-def _check_counts(data: bytes, *, name: str) -> None:
-    """Refuse an OFF file that announces more than it holds, before memory is set aside for it."""
+def _check_counts(data: bytes, *, format: str, name: str) -> None:
+    """Refuse a file that announces more than it holds, before memory is set aside for it."""
+    if format == "stl":
+        count = int.from_bytes(data[80:84], "little")
+        if not data.lstrip().startswith(b"solid") and len(data) < 84 + 50 * count:
+            raise SceneError(f"{name}: it announces {count} triangles and is cut off")
+        return
     for word in data[:4096].split()[:4]:
         if word.isdigit() and int(word[:20]) > len(data):
             raise SceneError(f"{name}: it announces {word[:20].decode()} elements and is cut off")

@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 from typing import Literal
 
-from scenelift.render.formats.write_glb import write_glb
-from scenelift.render.formats.write_suncg import write_suncg
+from scenelift.render.formats.gltf.write import write_glb
+from scenelift.render.formats.suncg.write import write_suncg
 from scenelift.render.formats.written import Written
 from scenelift.render.scene import Scene
 

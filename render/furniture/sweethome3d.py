@@ -242,10 +242,12 @@ def load_entry(entry: Entry, *, max_triangles: int = MAX_TRIANGLES) -> Furniture
     with tempfile.NamedTemporaryFile(suffix=".zip") as file:
         file.write(data)
         file.flush()
-        with SafeZip(Path(file.name), max_bytes=4 * MAX_MODEL_BYTES) as nested:
-            return _furniture(
-                entry, nested, _inner_model(nested, inner, where=where), max_triangles=max_triangles
-            )
+        try:
+            with SafeZip(Path(file.name), max_bytes=4 * MAX_MODEL_BYTES) as nested:
+                inside = _inner_model(nested, inner, where=where)
+                return _furniture(entry, nested, inside, max_triangles=max_triangles)
+        except SceneError as error:
+            raise SceneError(f"{where}: {str(error).replace(file.name, name)}") from error
 
 
 def _normal(name: str, *, where: str) -> str:

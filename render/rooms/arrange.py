@@ -11,7 +11,7 @@ from scenelift.render.rooms.footprints import rectangle
 from scenelift.render.rooms.groups import Group, Part
 from scenelift.render.rooms.lights import shining
 from scenelift.render.rooms.outline import WallLine
-from scenelift.render.rooms.place import Layout, Placed, Pose, Zone
+from scenelift.render.rooms.place import FLUSH_M, Layout, Placed, Pose, Zone
 from scenelift.render.rooms.source import FurnitureSource
 from scenelift.render.scene import Furniture
 
@@ -45,7 +45,7 @@ class Decor:
         thing = self.source.make(kind, rng=self.rng, palette=self.palette)
         if thing is None:
             return None
-        burns = self.lamps_on and self.rng.random() < 0.8
+        burns = self.lamps_on and (thing.mount == "ceiling" or self.rng.random() < 0.8)
         return thing if burns else shining(thing, factor=0.0)
 
 
@@ -142,8 +142,9 @@ def _try_put(
             return False
         pose = moved
     margin = 0.0 if hung else margin_m
+    in_way = not hung or float(furniture.size_m[2]) >= FLUSH_M
     if not layout.fits(
-        furniture, pose, group=number, margin_m=margin, share_boxes=share_boxes, keep_way=not hung
+        furniture, pose, group=number, margin_m=margin, share_boxes=share_boxes, keep_way=in_way
     ):
         return False
     return layout.put(furniture, pose, group=number)
@@ -488,7 +489,7 @@ def _place_above(decor: Decor, part: Part, standing: _Standing) -> bool:
     if wall is None:
         return False
     rng = decor.rng
-    width, height, depth = (float(s) for s in thing.size_m)
+    width, height = float(thing.size_m[0]), float(thing.size_m[1])
     top = standing.pose.y_m + float(standing.main.size_m[1])
     low = max(top + float(rng.uniform(0.12, 0.35)), float(rng.uniform(1.4, 1.6)) - height / 2)
     if "mirror" in thing.kind:
@@ -503,9 +504,12 @@ def _place_above(decor: Decor, part: Part, standing: _Standing) -> bool:
         another = thing if k == 0 else (_drawn(decor, part) or thing)
         if abs(float(another.size_m[0]) - width) > 0.1:
             another = thing
-        pose = wall_pose(wall, along + offset, float(another.size_m[2]) / 2 + REST_GAP_M, y_m=low)
+        at = along + offset
+        half = float(another.size_m[0]) / 2
+        if not half + 0.02 < at < wall.length_m - half - 0.02:
+            continue
+        pose = wall_pose(wall, at, float(another.size_m[2]) / 2 + REST_GAP_M, y_m=low)
         done += _try_put(decor, another, pose, number=standing.number, hung=True)
-    del depth
     return done > 0
 
 

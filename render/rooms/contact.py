@@ -8,13 +8,15 @@ from numba import njit
 
 from scenelift.render.scene import Mesh
 
-CROSSING_TOLERANCE_M = 1e-4
-"""An edge that sticks out of a surface by less does not count as crossing it."""
+CROSSING_TOLERANCE_M = 2e-4
+"""Things that enter each other by less only touch."""
 
 REST_GAP_M = 5e-4
 """Things are set down this far above what carries them, so that touching surfaces never cross."""
 
 Triangles = Float64[np.ndarray, "f 3 3"]
+AnyTriangles = Float64[np.ndarray, "_ 3 3"]
+"""For lists whose members differ in number."""
 
 
 def world_triangles(mesh: Mesh, T_world_object: Float[np.ndarray, "4 4"]) -> Triangles:
@@ -39,14 +41,14 @@ def cross(
 ) -> bool:
     """Tell whether an edge of one set of triangles passes through a triangle of the other.
 
-    An edge passes through a triangle if its ends lie on both sides of the triangle's plane, each farther than the
-    tolerance from it, and it meets the plane inside the triangle. Surfaces that touch, coplanar ones included, do
-    not cross; neither does a thing that lies wholly within another.
+    An edge passes through a triangle if its ends lie on both sides of the triangle's plane and it meets the plane inside
+    the triangle or on its border. Surfaces that touch do not cross: a move by the tolerance along one of the six axes
+    would part them. Neither does a thing that lies wholly within another.
 
     Args:
         first: World triangles.
         second: World triangles.
-        tolerance_m: See above.
+        tolerance_m: Depth that counts as touching.
         first_bounds: Bounds of the first, if known.
         second_bounds: Bounds of the second, if known.
 
@@ -56,14 +58,20 @@ def cross(
     """
     a_box = bounds(first) if first_bounds is None else first_bounds
     b_box = bounds(second) if second_bounds is None else second_bounds
-    low = np.maximum(a_box[0], b_box[0]) - tolerance_m
-    high = np.minimum(a_box[1], b_box[1]) + tolerance_m
+    low = np.maximum(a_box[0], b_box[0]) - 2 * tolerance_m
+    high = np.minimum(a_box[1], b_box[1]) + 2 * tolerance_m
     if (low > high).any():
         return False
     a, b = _within(first, low, high), _within(second, low, high)
     if not (len(a) and len(b)):
         return False
-    return bool(_any_crossing(a, b, tolerance_m))
+    if not _any_crossing(a, b):
+        return False
+    return all(
+        _any_crossing(a, b + sign * tolerance_m * np.eye(3)[axis])
+        for axis in range(3)
+        for sign in (-1.0, 1.0)
+    )
 
 
 def gap_m(
@@ -139,14 +147,14 @@ def _plane(t):
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _edges_cross(edges, t, nx, ny, nz, offset, tolerance):
+def _edges_cross(edges, t, nx, ny, nz, offset):
     """Whether one of the three edges of a triangle passes through the triangle t with the given plane."""
     d = np.zeros(3)
     for k in range(3):
         d[k] = nx * edges[k, 0] + ny * edges[k, 1] + nz * edges[k, 2] - offset
     for k in range(3):
         j = (k + 1) % 3
-        if d[k] * d[j] >= 0.0 or min(abs(d[k]), abs(d[j])) <= tolerance:
+        if d[k] * d[j] >= 0.0:
             continue
         s = d[k] / (d[k] - d[j])
         px = edges[k, 0] + s * (edges[j, 0] - edges[k, 0])
@@ -170,7 +178,7 @@ def _edges_cross(edges, t, nx, ny, nz, offset, tolerance):
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _any_crossing(first, second, tolerance):
+def _any_crossing(first, second):
     count = len(second)
     low = np.zeros((count, 3))
     high = np.zeros((count, 3))
@@ -198,11 +206,9 @@ def _any_crossing(first, second, tolerance):
             ):
                 continue
             b = second[j]
-            if _edges_cross(
-                a, b, planes[j, 0], planes[j, 1], planes[j, 2], planes[j, 3], tolerance
-            ):
+            if _edges_cross(a, b, planes[j, 0], planes[j, 1], planes[j, 2], planes[j, 3]):
                 return True
-            if _edges_cross(b, a, ax, ay, az, aoff, tolerance):
+            if _edges_cross(b, a, ax, ay, az, aoff):
                 return True
     return False
 

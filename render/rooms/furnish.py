@@ -8,9 +8,10 @@ from jaxtyping import Float64
 from scenelift.datasets.nyu40 import nyu40_id
 from scenelift.render.furniture.builders import make_palette
 from scenelift.render.rooms.arrange import Decor
-from scenelift.render.rooms.contact import Triangles, bounds, world_triangles
+from scenelift.render.rooms.contact import AnyTriangles, Triangles, bounds, world_triangles
 from scenelift.render.rooms.footprints import rectangle
 from scenelift.render.rooms.furnishing import furnish_room
+from scenelift.render.rooms.licences import licences_of
 from scenelift.render.rooms.outline import area_m2, inside, wall_lines
 from scenelift.render.rooms.place import Layout, Placed, Pose, Zone
 from scenelift.render.rooms.shell import RoomPlan
@@ -39,7 +40,7 @@ def furnish(
     """
     source = furniture or ParametricSource()
     nodes = list(scene.nodes)
-    licences = [scene.licence] if scene.licence else []
+    added: list[Placed] = []
     for index, room in enumerate(scene.rooms):
         if not _usable(room):
             continue
@@ -57,17 +58,13 @@ def furnish(
         furnish_room(decor)
         for number, item in enumerate(layout.placed[fixed:]):
             nodes.append(_node(item, room, index=index, number=number))
-        licences += [licence_of(item.furniture) for item in layout.placed[fixed:]]
+        added += layout.placed[fixed:]
     return replace(
-        scene, nodes=tuple(nodes), furnished=True, licence="; ".join(dict.fromkeys(licences))
+        scene,
+        nodes=tuple(nodes),
+        furnished=True,
+        licence=licences_of(added, first=scene.licence),
     )
-
-
-def licence_of(furniture: Furniture) -> str:
-    """Return what the file's table says about an object's origin."""
-    if not furniture.creator:
-        return furniture.licence
-    return f"{furniture.licence} ({furniture.creator})"
 
 
 def _usable(room: Room) -> bool:
@@ -102,7 +99,7 @@ def _layout(scene: Scene, room: Room, *, rng: np.random.Generator) -> Layout:
         openings=(),
         walls=walls,
     )
-    shell: list[Triangles] = []
+    shell: list[AnyTriangles] = []
     held: list[Placed] = []
     zones: list[Zone] = []
     for node in scene.nodes:

@@ -4,6 +4,7 @@ import math
 from dataclasses import replace
 
 import numpy as np
+from jaxtyping import Float64
 
 from scenelift.render.rooms.arrange import Decor, place_group
 from scenelift.render.rooms.clutter import FLOOR_THINGS, THINGS
@@ -14,6 +15,7 @@ from scenelift.render.rooms.place import Layout, Pose, Zone
 from scenelift.render.rooms.small_objects import leave_on_floor, scatter
 from scenelift.render.rooms.tables import ROOMS
 from scenelift.render.rooms.windows import dress_windows
+from scenelift.render.scene import Furniture
 
 ROUND_M2 = 24.0
 """For each so many square metres the table of groups is gone through once more, up to three times."""
@@ -123,17 +125,28 @@ def _hang_lamps(decor: Decor, *, table: Pose | None) -> None:
         lamp = decor.make(decor.choose(("ceiling lamp",)) or kind)
     if lamp is None:
         return
-    for spot in spots:
-        if not inside(outline, spot[None])[0]:
-            spot = outline.mean(axis=0)
-        pose = Pose(
-            x_m=float(spot[0]),
-            z_m=float(spot[1]),
-            yaw_rad=float(rng.choice([0.0, math.pi / 2])),
-            y_m=layout.plan.height_m - float(lamp.size_m[1]) - 0.001,
-        )
-        fitted = pose if layout.exact else layout.lifted(lamp, pose)
-        if fitted is not None and layout.fits(
-            lamp, replace(fitted, y_m=fitted.y_m - 0.002), group=0, keep_way=False
-        ):
-            layout.put(lamp, fitted, group=0)
+    hung = sum(_hang(decor, lamp, spot) for spot in spots)
+    if not hung:
+        plain = decor.make(decor.choose(("ceiling lamp",)) or kind) or lamp
+        for spot in rng.uniform(low, high, (12, 2)):
+            if _hang(decor, plain, spot):
+                return
+
+
+def _hang(decor: Decor, lamp: Furniture, spot: Float64[np.ndarray, "2"]) -> bool:
+    """Hang a lamp from the ceiling over a spot, or over the middle if that is outside the room."""
+    layout = decor.layout
+    outline = layout.plan.outline_xz
+    at = spot if inside(outline, spot[None])[0] else outline.mean(axis=0)
+    pose = Pose(
+        x_m=float(at[0]),
+        z_m=float(at[1]),
+        yaw_rad=float(decor.rng.choice([0.0, math.pi / 2])),
+        y_m=layout.plan.height_m - float(lamp.size_m[1]) - 0.001,
+    )
+    fitted = pose if layout.exact else layout.lifted(lamp, pose)
+    return (
+        fitted is not None
+        and layout.fits(lamp, replace(fitted, y_m=fitted.y_m - 0.002), group=0, keep_way=False)
+        and layout.put(lamp, fitted, group=0)
+    )

@@ -230,8 +230,20 @@ def build_door(opening: Opening, *, joinery: Joinery) -> Mesh:
     draft.box((x0 + jamb, y1 - jamb, -depth), (x1 - jamb, y1, 0.0), finish=frame)
     if opening.kind == "passage":
         return draft.mesh()
+    _stops(draft, opening, jamb_m=jamb, joinery=joinery)
     leaf = _leaf(opening.width_m - 2 * jamb - 0.006, y1 - jamb - 0.013, joinery=joinery)
     return _joined(draft.mesh(), leaf, opening, jamb_m=jamb)
+
+
+def _stops(draft: MeshDraft, opening: Opening, *, jamb_m: float, joinery: Joinery) -> None:
+    """Add the strips that a shut leaf rests on, so that no light passes beside it, and a low threshold."""
+    x0, x1, y1 = opening.x0_m + jamb_m, opening.x1_m - jamb_m, opening.y1_m - jamb_m
+    far, near, out = -0.056, -0.042, 0.014
+    draft.box((x0, 0.0, far), (x0 + out, y1, near), finish=joinery.frame)
+    draft.box((x1 - out, 0.0, far), (x1, y1, near), finish=joinery.frame)
+    draft.box((x0 + out, y1 - out, far), (x1 - out, y1, near), finish=joinery.frame)
+    if opening.swing_rad == 0:
+        draft.box((x0 + out, 0.0, far), (x1 - out, 0.015, near), finish=joinery.frame)
 
 
 def _leaf(width: float, height: float, *, joinery: Joinery) -> Mesh:
@@ -325,8 +337,9 @@ def build_window(opening: Opening, *, joinery: Joinery, rng: np.random.Generator
     step = width / sashes
     for i in range(sashes):
         left = x0 + outer + i * step
-        rect = (left + 0.002, left + step - 0.002, y0 + outer + 0.002, y1 - outer - 0.002)
-        _ring(draft, rect, border=0.045, z=(plane - 0.02, plane + 0.042), joinery=joinery)
+        rect = (left - 0.001, left + step + 0.001, y0 + outer - 0.002, y1 - outer + 0.002)
+        front = plane + 0.042 + 0.001 * (i % 2)
+        _ring(draft, rect, border=0.045, z=(plane - 0.02, front), joinery=joinery)
         inner = (rect[0] + 0.045, rect[1] - 0.045, rect[2] + 0.045, rect[3] - 0.045)
         for row in range(1, rows):
             level = inner[2] + (inner[3] - inner[2]) * row / rows
@@ -350,7 +363,7 @@ def build_window(opening: Opening, *, joinery: Joinery, rng: np.random.Generator
         grip = rect[1] - 0.022
         mid = y0 + 0.45 * height
         draft.box(
-            (grip - 0.01, mid, plane + 0.042),
+            (grip - 0.01, mid, front),
             (grip + 0.01, mid + 0.1, plane + 0.06),
             finish=joinery.metal,
         )

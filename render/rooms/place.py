@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float, Float64
 
 from scenelift.render.rooms.contact import (
     REST_GAP_M,
+    AnyTriangles,
     Triangles,
     bounds,
     cross,
@@ -30,6 +31,10 @@ CELL_M = 0.1
 WALKER_RADIUS_M = 0.25
 HEAD_M = 1.9
 """What hangs higher is in nobody's way."""
+FLUSH_M = 0.06
+"""What hangs on a wall and is thinner, one passes by."""
+LEAST_SHARE = 0.75
+"""Of all places where one could stand, those that one can walk to."""
 STEP_M = 0.06
 """What is lower, one steps over: rugs, cables."""
 
@@ -126,7 +131,7 @@ class Layout:
     """A room being furnished. The one mutable thing here: `put` adds to it, all else only asks."""
 
     plan: RoomPlan
-    shell: list[Triangles]
+    shell: list[AnyTriangles]
     """Triangles of walls, doors and windows, the last judge of contact."""
     exact: bool = True
     """Whether walls, floor and ceiling are where the plan says; else each object is fitted to the meshes."""
@@ -251,7 +256,7 @@ class Layout:
         )
 
     def way_stays_free(self, corners: Rectangle) -> bool:
-        """Ask whether doors and middle stay connected if something stood on these corners."""
+        """Ask whether doors, middle and most of the floor stay connected if something stood on these corners."""
         flat = self._cells_xz.reshape(-1, 2)
         extra = near_rectangle(flat, corners, reach_m=WALKER_RADIUS_M)
         return self._connected(~(self._blocked | extra.reshape(self._blocked.shape)))
@@ -271,7 +276,7 @@ class Layout:
         start, _ = nearest((float(centre[0]), float(centre[1])))
         row, column = divmod(start, free.shape[1])
         reached = component_of(free, start=(row, column)).ravel()
-        if reached.sum() * CELL_M**2 < min(0.5, 0.08 * free.size * CELL_M**2):
+        if reached.sum() < LEAST_SHARE * len(open_cells):
             return False
         for door in self._doors:
             cell, away = nearest(door)
@@ -406,7 +411,8 @@ class Layout:
     def take_in(self, item: Placed) -> None:
         """Add an object that is in its place already."""
         self.placed.append(item)
-        if item.low_y_m < HEAD_M and item.high_y_m > STEP_M:
+        flush = item.low_y_m > 0.3 and float(item.furniture.size_m[2]) < FLUSH_M
+        if item.low_y_m < HEAD_M and item.high_y_m > STEP_M and not flush:
             flat = self._cells_xz.reshape(-1, 2)
             near = near_rectangle(flat, item.corners_xz, reach_m=WALKER_RADIUS_M)
             self._blocked = self._blocked | near.reshape(self._blocked.shape)

@@ -8,13 +8,14 @@ from scenelift.render.rooms.arrange import Decor
 from scenelift.render.rooms.contact import world_triangles
 from scenelift.render.rooms.decorate import sample_surfaces
 from scenelift.render.rooms.furnishing import furnish_room
+from scenelift.render.rooms.licences import licences_of
 from scenelift.render.rooms.lights import Daylight, sample_daylight
 from scenelift.render.rooms.openings import sample_openings
 from scenelift.render.rooms.outline import ROOM_KINDS, sample_outline, wall_lines
 from scenelift.render.rooms.place import Layout, Placed, Pose, placed_at
 from scenelift.render.rooms.shell import RoomPlan, build_shell, neighbour, portals
 from scenelift.render.rooms.source import FurnitureSource, ParametricSource
-from scenelift.render.scene import Furniture, Node, Room, Scene
+from scenelift.render.scene import Furniture, Light, Node, Room, Scene
 
 _SHARES = {
     "living room": 0.2,
@@ -63,7 +64,14 @@ def make_room(*, seed: int, index: int, furniture: FurnitureSource | None = None
     furnish_room(decor)
     nodes += neighbour(plan, surfaces=surfaces, room=None, prefix="beyond")
     nodes += [_node(item, number) for number, item in enumerate(layout.placed)]
-    return _scene(f"room-{index:06d}", plan, nodes=nodes, light=light, portals_world=portals(plan))
+    return _scene(
+        f"room-{index:06d}",
+        plan,
+        nodes=nodes,
+        light=light,
+        portals_world=portals(plan),
+        licence=licences_of(layout.placed),
+    )
 
 
 def _sample_plan(kind: str, *, rng: np.random.Generator) -> RoomPlan:
@@ -112,6 +120,7 @@ def _scene(
     nodes: list[Node],
     light: Daylight,
     portals_world: Float[np.ndarray, "p 4 3"],
+    licence: str,
 ) -> Scene:
     room = Room(
         name=f"{name}/0",
@@ -123,10 +132,27 @@ def _scene(
     return Scene(
         name=name,
         nodes=tuple(nodes),
-        lights=() if light.sun is None else (light.sun,),
+        lights=_lights(plan, nodes, light=light),
         rooms=(room,),
         sky=light.sky,
         portals_world=portals_world if len(portals_world) else None,
         source="rooms",
-        licence="Apache-2.0",
+        licence=licence,
     )
+
+
+def _lights(plan: RoomPlan, nodes: list[Node], *, light: Daylight) -> tuple[Light, ...]:
+    """Return the sun, and a bare bulb for a dark room in which no lamp found a place."""
+    lights = [] if light.sun is None else [light.sun]
+    burning = any(max(m.emission) > 0 for node in nodes for m in node.mesh.materials)
+    if light.lamps_on and not burning:
+        x, z = plan.outline_xz.mean(axis=0)
+        bulb = Light(
+            kind="point",
+            intensity=(2.0, 1.7, 1.3),
+            position_world=(float(x), plan.height_m - 0.3, float(z)),
+            name="bulb",
+            room=0,
+        )
+        lights.append(bulb)
+    return tuple(lights)

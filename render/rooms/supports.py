@@ -35,39 +35,17 @@ class Support:
         """Area of the solid cells that have at least 5 cm of air."""
         return float((self.solid & (self.clear_m > 0.05)).sum()) * CELL_M**2
 
-    def carries(
-        self,
-        corners_xz: Float64[np.ndarray, "4 2"],
-        *,
-        height_m: float,
-        overhang: float = 0.0,
-    ) -> bool:
-        """Tell whether a footprint (in the object's frame) lies on the surface with enough air above.
-
-        Args:
-            corners_xz: Rectangle.
-            height_m: Of what would stand there.
-            overhang: Share of the footprint that may stick out.
-        """
-        cells = (np.argwhere(np.ones_like(self.solid)) + 0.5) * CELL_M + self.low_xz
+    def carries(self, corners_xz: Float64[np.ndarray, "4 2"], *, height_m: float) -> bool:
+        """Tell whether a footprint (in the object's frame) lies wholly on the surface with enough air above."""
         u, v = corners_xz[1] - corners_xz[0], corners_xz[3] - corners_xz[0]
-        offset = cells - corners_xz[0]
-        along = offset @ u / max(float(u @ u), 1e-12)
-        across = offset @ v / max(float(v @ v), 1e-12)
-        slack_u = 0.3 * CELL_M / max(float(np.hypot(*u)), 1e-9)
-        slack_v = 0.3 * CELL_M / max(float(np.hypot(*v)), 1e-9)
-        inside = (
-            (along > -slack_u)
-            & (along < 1 + slack_u)
-            & (across > -slack_v)
-            & (across < 1 + slack_v)
-        )
-        inside_grid = inside.reshape(self.solid.shape)
-        wanted = max(float(np.hypot(*u)) * float(np.hypot(*v)) / CELL_M**2, 1.0)
-        if inside_grid.sum() < (0.75 - overhang) * wanted - 3:
+        columns = np.linspace(0.03, 0.97, 2 + int(float(np.hypot(*u)) / CELL_M))
+        rows = np.linspace(0.03, 0.97, 2 + int(float(np.hypot(*v)) / CELL_M))
+        points = corners_xz[0] + columns[:, None, None] * u + rows[None, :, None] * v
+        cells = np.floor((points.reshape(-1, 2) - self.low_xz) / CELL_M).astype(np.int64)
+        if (cells < 0).any() or (cells >= self.solid.shape).any():
             return False
-        bad = inside_grid & ~(self.solid & (self.clear_m > height_m + 0.004))
-        return bool(bad.sum() <= overhang * wanted) and bool(inside_grid.any())
+        i, j = cells.T
+        return bool((self.solid[i, j] & (self.clear_m[i, j] > height_m + 0.004)).all())
 
 
 def find_supports(mesh: Mesh) -> tuple[Support, ...]:

@@ -31,7 +31,7 @@ FAMILIES: tuple[Family, ...] = get_args(Family)
 
 _PERIODS_M: dict[Family, float] = {
     "wood": 1.0, "parquet": 1.6, "laminate": 1.8, "tile": 1.2, "carpet": 0.8, "rug": 1.2, "print": 0.5, "plaster": 1.6, "paint": 1.6,
-    "wallpaper": 0.64, "fabric": 0.4, "leather": 0.5, "marble": 1.4, "stone": 0.8, "brick": 1.0, "metal": 0.3,
+    "wallpaper": 0.64, "fabric": 0.4, "leather": 0.5, "marble": 1.4, "stone": 0.45, "brick": 1.0, "metal": 0.3,
     "chrome": 1.0, "ceramic": 1.0, "lacquer": 1.0, "plastic": 0.3, "glass": 1.0, "mirror": 1.0, "paper": 0.4,
     "foliage": 0.3, "wicker": 0.25, "soil": 0.3,
 }  # fmt: skip
@@ -261,9 +261,9 @@ def _plaster(
     color: Color, *, rng: np.random.Generator, strength: float
 ) -> UInt8[np.ndarray, "h w 4"]:
     size = 256
-    tone = 0.35 * noise("cloud", size=size, rng=rng) + 0.3 * noise("speck", size=size, rng=rng)
-    tone = np.float32(strength) * (tone + 0.25 * noise("blotch", size=size, rng=rng))
-    return tinted(tone.astype(np.float32), color=color, contrast=0.07)
+    tone = 0.3 * noise("cloud", size=size, rng=rng) + 0.2 * noise("speck", size=size, rng=rng)
+    tone = np.float32(strength) * (tone + 0.15 * noise("blotch", size=size, rng=rng))
+    return tinted(tone.astype(np.float32), color=color, contrast=0.06)
 
 
 def _wallpaper(color: Color, *, rng: np.random.Generator) -> UInt8[np.ndarray, "h w 4"]:

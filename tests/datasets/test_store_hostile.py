@@ -15,6 +15,7 @@ from store_files import make_header, make_record, noise_row, noise_shards, raw_f
 
 from scenelift.datasets.store import Reader, StoreError, merge_shards, verify, write_shard
 from scenelift.datasets.store_chunk import zstd_content_bytes
+from scenelift.datasets.store_merge import _writing
 
 THOROUGH = os.environ.get("SCENELIFT_THOROUGH") == "1"
 
@@ -349,7 +350,7 @@ except OSError as error:
 """
 
 
-@pytest.mark.parametrize("what", ["write", "merge"])
+@pytest.mark.parametrize("what", ["write", "merge", "merge at the very end"])
 def test_a_full_disk_leaves_no_half_file(tmp_path: Path, what: str) -> None:
     header = make_header(width=64, height=64)
     for number in range(3):
@@ -360,6 +361,11 @@ def test_a_full_disk_leaves_no_half_file(tmp_path: Path, what: str) -> None:
             scene=make_record(name=f"scene-{number}"),
             rows=[noise_row(rng, width=64, height=64) for _ in range(4)],
         )
+    room = 100_000
+    if what == "merge at the very end":
+        merge_shards(sorted(tmp_path.glob("shard-*.h5")), tmp_path / "out.h5")
+        room = (tmp_path / "out.h5").stat().st_size - 100
+        (tmp_path / "out.h5").unlink()
     before = sorted(path.name for path in tmp_path.iterdir())
     done = subprocess.run(
         [sys.executable, "-c", _WRITER, str(tmp_path), what],
@@ -367,13 +373,24 @@ def test_a_full_disk_leaves_no_half_file(tmp_path: Path, what: str) -> None:
         text=True,
         timeout=120,
         check=False,
-        preexec_fn=_limited(100_000),
+        preexec_fn=_limited(room),
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
     assert done.returncode == 7, done.stderr[-2000:]
     assert len(done.stdout.strip().splitlines()) == 1
     assert "Traceback" not in done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+
+def test_what_fails_only_at_closing_is_raised(tmp_path: Path) -> None:
+    def write() -> None:
+        with _writing(tmp_path / "a.h5") as (file, disk):
+            file["a"] = np.zeros(1000)
+            disk.error = OSError(28, "No space left on device")
+            file["b"] = np.zeros(1000)
+
+    with pytest.raises(OSError, match="No space"):
+        write()
 
 
 def test_too_little_room_is_said_before_merging(

@@ -1,6 +1,7 @@
 """Faults planted in a sound file, one at a time: each must be found, and the sound file must pass."""
 
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,11 @@ import pytest
 from store_files import raw_file, room_file
 
 from scenelift.datasets.store import StoreError
+from scenelift.datasets.store_codec import quantise_normal, round_depth
 from scenelift.render.check import CheckReport, check
+from scenelift.render.check_edges import check_edges
+from scenelift.render.check_report import StoredView
+from scenelift.render.edges import EdgeSettings, geometric_edges
 
 FRAME = 1
 """The frame that is spoilt; frames 0 to 3 show one room, 4 to 7 another."""
@@ -209,6 +214,33 @@ def test_poses_that_map_the_other_way_are_found(spoilt: Callable[..., CheckRepor
         file["camera/T_world_camera"][...] = np.linalg.inv(file["camera/T_world_camera"][...])
 
     assert {one.check for one in spoilt(invert).faults} == {"re-projection"}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_thresholds_grazed_before_rounding_are_no_faults(seed: int) -> None:
+    """Bits are made of exact labels and checked against rounded ones, here with thousands of close decisions."""
+    rng = np.random.default_rng(seed)
+    shape, settings = (200, 200), EdgeSettings(crease_deg=8.0)
+    z_depth_m = rng.uniform(2.0, 2.1, shape).astype(np.float32)
+    normal = rng.normal((0.3, 0.2, 1.0), 0.06, (*shape, 3))
+    normal[rng.random(shape) < 0.1] = (0.95, 0, 0.05)  # nearly along some rays
+    normal = (normal / np.linalg.norm(normal, axis=-1, keepdims=True)).astype(np.float32)
+    ids = rng.integers(1, 4, shape).astype(np.uint16)
+    intrinsics = np.array([[150.0, 0, 100], [0, 150.0, 100], [0, 0, 1]])
+    view = StoredView(
+        index=0,
+        image=np.zeros((*shape, 3), np.uint8),
+        z_depth_m=round_depth(z_depth_m),
+        normal_int16=quantise_normal(normal),
+        edge=geometric_edges(z_depth_m, normal, ids, K=intrinsics, settings=settings),
+        instance=ids,
+        semantic=np.zeros(shape, np.uint8),
+        K=intrinsics.astype(np.float32),
+        T_world_camera=np.eye(4),
+    )
+    assert 0.1 < ((view.edge & 2) > 0).mean() < 0.9
+    assert 0.1 < ((view.edge & 4) > 0).mean() < 0.9
+    assert list(check_edges(view, thresholds=asdict(settings))) == []
 
 
 def test_structural_faults_are_the_files(spoilt: Callable[..., CheckReport]) -> None:

@@ -286,7 +286,10 @@ def test_a_view_depends_on_configuration_scene_and_candidate_alone(
     assert alone.read(0)["depth"].tobytes() == whole.read(at)["depth"].tobytes()
 
 
-def test_impossible_gates_end_with_the_reasons(tmp_path: Path) -> None:
+def test_impossible_gates_end_with_the_reasons(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job_module, "_PATIENCE", 3)
     gates = ViewGates(min_objects=500, tries=1, candidates=2)
     content = Content(
         frames=1, photo=PhotoSettings(width=16, height=16, quality="draft", gates=gates)

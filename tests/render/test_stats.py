@@ -46,28 +46,33 @@ def test_figures_are_those_of_numpy_over_all_frames(noise: Path) -> None:
 
 
 def test_directions_and_surfaces_by_hand(tmp_path: Path) -> None:
-    row = noise_row(np.random.default_rng(0), width=6, height=1)
+    row = noise_row(np.random.default_rng(0), width=16, height=1)
     axes = np.array(
         [[0, 0, 1], [-1, 0, 0], [1, 0, 0], [0, 1, 0], [0, -1, 0], [0, 0, 0]], np.float32
     )
     turn = np.eye(4)
     turn[:3, :3] = [[1, 0, 0], [0, 0, 1], [0, -1, 0]]  # the camera looks down at the floor
-    depth = np.array([[1, 1, 1, 2, 2, 0]], np.float32)
-    row = replace(row, normal=axes[None], T_world_camera=turn @ np.eye(4), z_depth_m=depth)
+    row = replace(
+        row,
+        normal=np.repeat(axes, (1, 2, 3, 4, 5, 1), axis=0)[None],
+        z_depth_m=np.array([[1] * 10 + [2] * 5 + [0]], np.float32),
+        T_world_camera=turn,
+    )
     write_shard(
         tmp_path / "a.h5",
-        header=make_header(width=6, height=1),
+        header=make_header(width=16, height=1),
         scene=make_record(),
         rows=[row],
     )
     found = measure(tmp_path / "a.h5")
-    assert list(found.normal_shares.values()) == [0.2] * 5
-    # z of the camera points up in the world, its y to the horizon: one floor, four upright.
-    assert list(found.surface_shares.values()) == [0.2, 0.0, 0.8, 0.0]
-    assert found.invalid_share == pytest.approx(1 / 6)
-    assert found.depth_mean_m == pytest.approx(1.4)
-    assert found.depth_bands["1 to 1.5 m"] == pytest.approx(0.6)
-    assert found.depth_bands["2 to 3 m"] == pytest.approx(0.4)
+    # Towards the camera, left, right, up, down.
+    assert list(found.normal_shares.values()) == [count / 15 for count in (1, 2, 3, 4, 5)]
+    # z of the camera points up in the world, its y to the horizon: one floor, the rest upright.
+    assert list(found.surface_shares.values()) == [1 / 15, 0.0, 14 / 15, 0.0]
+    assert found.invalid_share == pytest.approx(1 / 16)
+    assert found.depth_mean_m == pytest.approx(4 / 3)
+    assert found.depth_bands["1 to 1.5 m"] == pytest.approx(2 / 3)
+    assert found.depth_bands["2 to 3 m"] == pytest.approx(1 / 3)
 
 
 def test_extreme_depths_are_counted(tmp_path: Path) -> None:

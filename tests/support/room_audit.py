@@ -138,9 +138,11 @@ def ways_are_free(scene: Scene, *, clearance_m: float = 0.2, cell_m: float = 0.0
             origins = np.insert(flat, 1, 1.89, axis=1)
             distance, _ = engine.first_hits(origins, np.tile([0.0, -1.0, 0.0], (len(flat), 1)))
         blocked |= distance < 1.89 - 0.065
-    reach = ndimage.distance_transform_edt(~blocked.reshape(cells.shape[:2])) * cell_m
+    grid = ~blocked.reshape(cells.shape[:2])
+    reach = cell_m * np.asarray(ndimage.distance_transform_edt(grid))
     free = reach > clearance_m
-    areas, _ = ndimage.label(free)
+    areas = np.zeros(free.shape, dtype=np.int32)
+    ndimage.label(free, output=areas)
     if not free.any():
         return False
     biggest = int(np.bincount(areas[free]).argmax())

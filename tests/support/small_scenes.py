@@ -162,6 +162,7 @@ def world_corners(node: Node) -> Any:
 
 def world_normals(node: Node) -> Any:
     """Shading normals in the world: they turn by the inverse transpose."""
+    assert node.mesh.corner_normals is not None
     normals = node.mesh.corner_normals @ np.linalg.inv(node.T_world_object[:3, :3])
     return normals / np.linalg.norm(normals, axis=2, keepdims=True)
 

@@ -1,5 +1,7 @@
 """Toilets, basins, tubs and what hangs beside them."""
 
+# ruff: noqa: RUF005  (points are arrays: adding a tuple moves them)
+
 from dataclasses import replace
 
 import numpy as np
@@ -24,8 +26,6 @@ from scenelift.render.furniture.shapes import (
     tube,
 )
 from scenelift.render.scene import Furniture
-
-# ruff: noqa: RUF005  (points are arrays: adding a tuple moves them)
 
 
 def _egg(shape: Shape, *, front: float, back: float) -> Shape:

@@ -1,5 +1,7 @@
 """What hangs on walls or lies on floors for its looks: pictures, mirrors, clocks, rugs, curtains, blinds."""
 
+# ruff: noqa: RUF005  (points are arrays: adding a tuple moves them)
+
 import numpy as np
 
 from scenelift.render.furniture.builders.parts import between, pick
@@ -21,8 +23,6 @@ from scenelift.render.furniture.shapes import (
     tube,
 )
 from scenelift.render.scene import Furniture
-
-# ruff: noqa: RUF005  (points are arrays: adding a tuple moves them)
 
 
 def _frame(width: float, height: float, *, rim: float, thick: float) -> Shape:

@@ -1,5 +1,7 @@
 """What belongs to a household besides: piano, racks, high chair, toy box, wall lamps, stairs of shoes."""
 
+# ruff: noqa: RUF005  (points are arrays: adding a tuple moves them)
+
 import numpy as np
 
 from scenelift.render.furniture.builders.parts import between, carcass, level_feet, pick
@@ -21,8 +23,6 @@ from scenelift.render.furniture.shapes import (
     tube,
 )
 from scenelift.render.scene import Furniture
-
-# ruff: noqa: RUF005  (points are arrays: adding a tuple moves them)
 
 
 def piano(*, rng: np.random.Generator, palette: Palette) -> Furniture:

@@ -1,5 +1,7 @@
 """Kitchen units and large appliances."""
 
+# ruff: noqa: RUF005  (points are arrays: adding a tuple moves them)
+
 import numpy as np
 
 from scenelift.render.furniture.builders.parts import between, fronts, pick
@@ -21,8 +23,6 @@ from scenelift.render.furniture.shapes import (
     tube,
 )
 from scenelift.render.scene import Furniture
-
-# ruff: noqa: RUF005  (points are arrays: adding a tuple moves them)
 
 COUNTER_HEIGHT_M = 0.9
 """Units of one kitchen stand side by side: same height and depth, same fronts (they come from the palette)."""

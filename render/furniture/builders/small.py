@@ -1,19 +1,17 @@
-"""Small things for tables, shelves and floors: books, toys, stationery, bags, cloth."""
+"""Bags, baskets, boxes, shoes and folded cloth."""
+
+# ruff: noqa: RUF005  (points are arrays: adding a tuple moves them)
 
 import numpy as np
 
 from scenelift.render.furniture.builders.parts import between, pick
 from scenelift.render.furniture.palette import Palette
-from scenelift.render.furniture.pictures import spine_rects
 from scenelift.render.furniture.pieces import Piece, assemble
 from scenelift.render.furniture.shapes import (
     Shape,
-    ball,
     box,
     boxes,
-    cylinder,
     ellipse,
-    extrude,
     joined,
     lathe,
     pillow,
@@ -24,77 +22,6 @@ from scenelift.render.furniture.shapes import (
     tube,
 )
 from scenelift.render.scene import Furniture
-
-# ruff: noqa: RUF005  (points are arrays: adding a tuple moves them)
-
-
-def _lying_books(count: int, *, rng: np.random.Generator, palette: Palette) -> list[Piece]:
-    """Make books that lie on each other: covers with a spine, and the block of pages set back on three sides."""
-    y = 0.0
-    covers: list[Shape] = []
-    pages: list[Shape] = []
-    for rect in spine_rects(count, rng=rng):
-        width, depth, thick = (
-            between(rng, 0.12, 0.2),
-            between(rng, 0.18, 0.27),
-            between(rng, 0.015, 0.04),
-        )
-        turn = between(rng, -0.25, 0.25) if count > 1 else 0.0
-        sizes = np.array([(width, 0.0025, depth), (width, 0.0025, depth), (0.003, thick, depth)])
-        at = np.array([(0, 0, 0), (0, thick - 0.0025, 0), (-width / 2 + 0.0015, 0, 0)], float)
-        cover = boxes(sizes, at, uv_rects=np.tile(rect, (3, 1)))
-        block = box((width - 0.008, thick - 0.005, depth - 0.008), at=(0.001, 0.0025, 0), bevel=0.0)
-        covers.append(cover.turned(turn).moved((0, y, 0)))
-        pages.append(block.turned(turn).moved((0, y, 0)))
-        y += thick
-    return [(joined(covers), palette.spines), (joined(pages), palette.paper)]
-
-
-def book(*, rng: np.random.Generator, palette: Palette) -> Furniture:
-    """Build a closed book lying down."""
-    pieces = _lying_books(1, rng=rng, palette=palette)
-    return assemble(pieces, kind="book", semantic="books", mount="surface")
-
-
-def book_stack(*, rng: np.random.Generator, palette: Palette) -> Furniture:
-    """Build a pile of two to six books."""
-    pieces = _lying_books(int(rng.integers(2, 7)), rng=rng, palette=palette)
-    return assemble(pieces, kind="book stack", semantic="books", mount="surface")
-
-
-def open_book(*, rng: np.random.Generator, palette: Palette) -> Furniture:
-    """Build an open book."""
-    width, depth, thick = (
-        between(rng, 0.13, 0.18),
-        between(rng, 0.19, 0.25),
-        between(rng, 0.012, 0.022),
-    )
-    s = np.linspace(0, 1, 8)
-    curve = thick * (0.55 + 0.45 * np.sin(np.pi * s**0.6))
-    curve[0] = thick * 0.35
-    top = [(float(a * width), float(b) + 0.003) for a, b in zip(s, curve, strict=True)]
-    outline = [(0.0, 0.003), (width, 0.003), *reversed(top)]
-    half = extrude(outline, depth)
-    cover = box((2 * width + 0.012, 0.003, depth + 0.01), bevel=0.0)
-    pieces: list[Piece] = [
-        (joined([half, half.scaled((-1.0, 1.0, 1.0))]), palette.paper),
-        (cover, pick(rng, palette.bolds)),
-    ]
-    return assemble(pieces, kind="open book", semantic="books", mount="surface")
-
-
-def paper_stack(*, rng: np.random.Generator, palette: Palette) -> Furniture:
-    """Build a pile of sheets that do not lie quite on each other."""
-    count = int(rng.integers(4, 9))
-    sheets = [
-        box((0.21, 0.0022, 0.297), bevel=0.0)
-        .turned(float(rng.normal(0, 0.06)))
-        .moved((float(rng.normal(0, 0.006)), 0.0022 * k, float(rng.normal(0, 0.006))))
-        for k in range(count)
-    ]
-    return assemble(
-        [(joined(sheets), palette.paper)], kind="paper stack", semantic="paper", mount="surface"
-    )
 
 
 def box_carton(*, rng: np.random.Generator, palette: Palette) -> Furniture:
@@ -286,102 +213,6 @@ def towel_stack(*, rng: np.random.Generator, palette: Palette) -> Furniture:
         )
         y += thick * 0.98
     return assemble(pieces, kind="towel stack", semantic="towel", mount="surface")
-
-
-def toy_blocks(*, rng: np.random.Generator, palette: Palette) -> Furniture:
-    """Build a little tower and heap of coloured blocks."""
-    pieces: list[Piece] = []
-    size = between(rng, 0.035, 0.05)
-    for index in range(int(rng.integers(6, 11))):
-        finish = palette.bolds[index % len(palette.bolds)]
-        turn = between(rng, 0.0, 1.5)
-        level, column = (index // 3, index % 3) if index < 6 else (0, index)
-        x, z = (
-            ((column - 1) * size * 1.05, 0.0)
-            if index < 6
-            else (size * (index - 7.5) * 1.5, size * between(rng, 1.6, 2.6))
-        )
-        kind = int(rng.integers(3))
-        if kind == 0 or level == 0:
-            shape = box((size, size, size), bevel=size * 0.07)
-        elif kind == 1:
-            shape = cylinder(size / 2, size, segments=18)
-        else:
-            shape = extrude([(-size / 2, 0), (size / 2, 0), (0, size)], size, bevel=size * 0.05)
-        if index >= 6:
-            shape = shape.turned(turn)
-        pieces.append((shape.moved((x, level * size, z)), finish))
-    return assemble(pieces, kind="toy blocks", semantic="otherprop", mount="surface")
-
-
-def ball_toy(*, rng: np.random.Generator, palette: Palette) -> Furniture:
-    """Build a ball with stripes of two colours."""
-    r = between(rng, 0.06, 0.13)
-    whole = ball((r, r, r), segments=18, rings=11)
-    middle = whole.vertices[whole.faces].mean(axis=1)
-    stripe = np.sin(3 * np.arctan2(middle[:, 2], middle[:, 0])) > 0
-    first, second = (
-        Shape(
-            vertices=whole.vertices,
-            faces=whole.faces[part],
-            uvs=whole.uvs[part],
-            normals=whole.normals[part],
-        ).turned(0.0)
-        for part in (stripe, ~stripe)
-    )
-    pieces: list[Piece] = [
-        (first, palette.bolds[0]),
-        (second, pick(rng, (palette.white, palette.bolds[1]))),
-    ]
-    return assemble(pieces, kind="ball", semantic="otherprop")
-
-
-def teddy(*, rng: np.random.Generator, palette: Palette) -> Furniture:
-    """Build a sitting teddy bear."""
-    s = between(rng, 0.8, 1.5)
-    fur = pick(rng, (palette.leather, palette.towel, palette.fabric_second, palette.cardboard))
-    parts = [ball((0.075, 0.085, 0.065)), ball((0.062, 0.058, 0.056)).moved((0, 0.145, 0.005))]
-    limb = ball((0.028, 0.055, 0.03), segments=12, rings=8)
-    for side in (-1, 1):
-        ear = ball((0.022, 0.022, 0.012), segments=10, rings=7)
-        parts.append(ear.moved((side * 0.045, 0.235, 0)))
-        arm = limb.moved((0, -0.1, 0)).turned(side * 0.7, axis="z").turned(-0.3, axis="x")
-        parts.append(arm.moved((side * 0.06, 0.15, 0.02)))
-        leg = limb.scaled((1.1, 1.25, 1.1)).turned(np.pi / 2, axis="x").turned(side * 0.3)
-        parts.append(leg.moved((side * 0.05, 0.035, 0.03)))
-    snout = ball((0.028, 0.022, 0.022), segments=12, rings=8).moved((0, 0.175, 0.05))
-    eyes = ball((0.007, 0.007, 0.005), segments=8, rings=6)
-    dark = [eyes.moved((x, 0.212, 0.052)) for x in (-0.022, 0.022)] + [
-        ball((0.009, 0.007, 0.006), segments=8, rings=6).moved((0, 0.196, 0.069))
-    ]
-    pieces: list[Piece] = [
-        (joined(parts).scaled((s, s, s)), fur),
-        (snout.scaled((s, s, s)), palette.sheet),
-        (joined(dark).scaled((s, s, s)), palette.black),
-    ]
-    return assemble(pieces, kind="teddy", semantic="otherprop", mount="surface")
-
-
-def pen_holder(*, rng: np.random.Generator, palette: Palette) -> Furniture:
-    """Build a cup of pens."""
-    r, height = between(rng, 0.035, 0.045), between(rng, 0.085, 0.11)
-    cup = lathe(
-        [(0, 0), (r, 0), (r, height), (r - 0.004, height), (r - 0.004, 0.006), (0, 0.006)],
-        segments=20,
-    )
-    pieces: list[Piece] = [
-        (cup, pick(rng, (palette.black, palette.metal, palette.wood, palette.pot)))
-    ]
-    for _ in range(int(rng.integers(3, 8))):
-        angle = between(rng, 0.0, 6.28)
-        foot = np.array([[np.cos(angle + 2.5), 0, np.sin(angle + 2.5)]]) * (r - 0.01) + (0, 0.01, 0)
-        tip = np.array([[np.cos(angle), 0, np.sin(angle)]]) * (r - 0.004) + (
-            0,
-            between(rng, 0.13, 0.17),
-            0,
-        )
-        pieces.append((rods(foot, tip, radius=0.004, segments=6), pick(rng, palette.bolds)))
-    return assemble(pieces, kind="pen holder", semantic="otherprop", mount="surface")
 
 
 def bag(*, rng: np.random.Generator, palette: Palette) -> Furniture:

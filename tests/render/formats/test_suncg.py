@@ -17,9 +17,9 @@ from suncg_trees import (
 )
 
 from scenelift.datasets.nyu40 import nyu40_id
-from scenelift.render.formats import suncg_build
-from scenelift.render.formats.suncg import read_scene, recognises
-from scenelift.render.formats.suncg_rooms import world_triangles
+from scenelift.render.formats.suncg import build as suncg_build
+from scenelift.render.formats.suncg.read import read_scene, recognises
+from scenelift.render.formats.suncg.rooms import world_triangles
 from scenelift.render.scene import Material, Node, Scene, SceneError
 
 THOROUGH = os.environ.get("SCENELIFT_THOROUGH") == "1"
@@ -324,21 +324,26 @@ class TestLights:
             "the shade swallows it"
         )
 
-    def test_bulbs_glow(self, tmp_path: Path) -> None:
-        path = make_suncg_tree(tmp_path, lights=False)
-        (tmp_path / "metadata" / "light_geometry_compact.txt").write_text(
-            "20 1 material_1 1 material_0\n7 0 0\n"
-        )
+    @pytest.mark.parametrize("lights", [True, False])
+    def test_bulbs_glow(self, tmp_path: Path, lights: bool) -> None:
+        """Surfaces of area A and radiance L emit pi A L watts; together those of the table, else 60 W."""
+        path = make_suncg_tree(tmp_path, lights=lights)
+        table = tmp_path / "metadata" / "light_geometry_compact.txt"
+        table.write_text("20 1 material_1 1 material_0\n7 0 0\n")
         scene = read_scene(path)
         shade, bulb = named(scene, "0_3").mesh.materials
-        assert max(bulb.emission) > max(shade.emission) > 0
+        assert max(bulb.emission) == pytest.approx(5 * max(shade.emission))
+        top, rest = 0.3 * 0.3, 0.3 * 0.3 + 4 * 0.3 * 1.6
+        power = np.pi * (top * max(bulb.emission) + rest * max(shade.emission))
+        assert power == pytest.approx(120 if lights else 60)
         assert scene.lights == ()
-        assert all(
-            max(m.emission) == 0
+        others = [
+            material
             for node in scene.nodes
             if node.name != "0_3"
-            for m in node.mesh.materials
-        )
+            for material in node.mesh.materials
+        ]
+        assert all(max(material.emission) == 0 for material in others)
 
 
 class TestDataRoot:
@@ -521,6 +526,12 @@ class TestFaults:
         document = {"id": "a", "levels": [{"id": "0", "nodes": [node] * count}]}
         house = write_house(tmp_path, document)
         with pytest.raises(SceneError, match=f"more than {count - 1} instances"):
+            read_scene(house)
+
+    def test_a_vertex_beyond_all_measure(self, house: Path) -> None:
+        model = house.parents[2] / "object" / "10" / "10.obj"
+        model.write_text(model.read_text().replace("v -0.400000", "v 1e8", 1))
+        with pytest.raises(SceneError, match=r"10\.obj: has a vertex"):
             read_scene(house)
 
     def test_too_many_levels(self, tmp_path: Path) -> None:

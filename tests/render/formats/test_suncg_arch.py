@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from suncg_trees import FAR, HOUSE_ID, arch_document, house_document, make_suncg_tree
 
 from scenelift.datasets.nyu40 import nyu40_id
-from scenelift.render.formats.suncg import read_scene
-from scenelift.render.formats.suncg_arch import wall_mesh
-from scenelift.render.formats.suncg_rooms import world_triangles
+from scenelift.render.formats.suncg.read import read_scene
+from scenelift.render.formats.suncg.rooms import world_triangles
+from scenelift.render.formats.suncg.wall_mesh import wall_mesh
 from scenelift.render.scene import Material, Mesh, SceneError
 
 THREE = (Material(name="inside"), Material(name="outside"), Material(name="edge"))
@@ -220,6 +220,19 @@ class TestAlone:
         with pytest.raises(SceneError, match=says) as caught:
             self.read(tmp_path, arch_document() | {key: value})
         assert "arch.json" in str(caught.value)
+
+    def test_walls_of_holes_end_soon(self, tmp_path: Path) -> None:
+        document = arch_document()
+        boxes = [
+            {
+                "id": "h",
+                "box": {"min": [k / 100, k / 100], "max": [k / 100 + 0.005, k / 100 + 0.005]},
+            }
+            for k in range(64)
+        ]
+        document["elements"] = [dict(document["elements"][0], holes=boxes)] * 20
+        with pytest.raises(SceneError, match="too many holes"):
+            self.read(tmp_path, document)
 
 
 class TestBesideAHouse:

@@ -2,29 +2,23 @@
 
 import copy
 import json
-import os
 import random
-import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from mutations import hostile, mutated, outcome
 from suncg_trees import HOUSE_ID, arch_document, house_document, make_suncg_tree
 
-from scenelift.render.formats.suncg import read_scene, recognises
-from scenelift.render.formats.suncg_identity import KEY
-from scenelift.render.formats.write_suncg import write_suncg
+from scenelift.render.formats.suncg.identity import KEY
+from scenelift.render.formats.suncg.read import read_scene, recognises
+from scenelift.render.formats.suncg.write import write_suncg
 from scenelift.render.scene import Scene, SceneError
-
-COUNT = 1000 if os.environ.get("SCENELIFT_THOROUGH") == "1" else 40
-many = settings(
-    max_examples=COUNT, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-PATIENCE_S = 20.0
 
 HOSTILE: tuple[Any, ...] = (
     None, True, False, 0, -1, 1, 7, 2**31, 2**63, 10**400, -0.0, 1e-320, 1e11, 1e308, "", "0", "../../../../etc/passwd",
@@ -49,22 +43,16 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def read(path: Path, *, root: Path) -> Scene | None:
     """Read what may be damaged; a scene that comes of it is sound."""
-    started = time.monotonic()
-    scene, said = None, "a scene"
-    try:
-        scene = read_scene(path, data_root=root, seed=0)
-    except SceneError as error:
-        said = str(error)
-    assert "\n" not in said
-    assert 0 < len(said) < 2000
-    assert time.monotonic() - started < PATIENCE_S
-    if scene is not None:
-        assert len({node.name for node in scene.nodes}) == len(scene.nodes)
-        for room in scene.rooms:
-            assert len(room.outline_xz) >= 3
-            assert np.isfinite(room.outline_xz).all()
-        for node in scene.nodes:
-            assert node.room is None or node.room < len(scene.rooms)
+    scene = outcome(lambda: read_scene(path, data_root=root, seed=0))
+    if isinstance(scene, SceneError):
+        assert len(str(scene)) < 2000
+        return None
+    assert len({node.name for node in scene.nodes}) == len(scene.nodes)
+    for room in scene.rooms:
+        assert len(room.outline_xz) >= 3
+        assert np.isfinite(room.outline_xz).all()
+    for node in scene.nodes:
+        assert node.room is None or node.room < len(scene.rooms)
     return scene
 
 
@@ -79,7 +67,7 @@ def places(document: Any, *, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, 
             yield from places(value, path=(*path, index))
 
 
-def mutated(document: Any, chooser: random.Random) -> Any:
+def altered(document: Any, chooser: random.Random) -> Any:
     """Replace, delete, double or exchange up to three values anywhere."""
     document = copy.deepcopy(document)
     for _ in range(chooser.randint(1, 3)):
@@ -108,79 +96,57 @@ def mutated(document: Any, chooser: random.Random) -> Any:
     return document
 
 
-def damaged(data: bytes, chooser: random.Random) -> bytes:
-    """Cut, flip, insert, repeat or exchange bytes."""
-    result = bytearray(data)
-    for _ in range(chooser.randint(1, 4)):
-        at = chooser.randrange(len(result) + 1)
-        match chooser.randrange(6):
-            case 0:
-                del result[at:]
-            case 1:
-                del result[at : at + chooser.randint(1, 40)]
-            case 2:
-                result[at:at] = bytes(chooser.randrange(256) for _ in range(chooser.randint(1, 8)))
-            case 3:
-                result[at:at] = chooser.choice(
-                    (b"NaN", b"1e999", b"[" * 5000, b"{", b'"', b"\x00", b"-", b"9" * 400, b"\n")
-                )
-            case 4:
-                result[at : at + 1] = bytes([chooser.randrange(256)])
-            case _:
-                result[at:at] = result[: chooser.randint(0, 200)]
-    return bytes(result)
-
-
+@hostile
 @given(seed=st.integers(0, 2**32 - 1))
-@many
 def test_houses_with_other_content(tree: Path, seed: int) -> None:
     path = tree / "house" / HOUSE_ID / "mutated.json"
-    path.write_text(json.dumps(mutated(house_document(), random.Random(seed))))
+    path.write_text(json.dumps(altered(house_document(), random.Random(seed))))
     read(path, root=tree)
 
 
-@given(seed=st.integers(0, 2**32 - 1), name=st.sampled_from(FILES))
-@many
-def test_damaged_bytes_anywhere_in_the_tree(tree: Path, seed: int, name: str) -> None:
+@hostile
+@given(data=st.data(), name=st.sampled_from(FILES))
+def test_damaged_bytes_anywhere_in_the_tree(tree: Path, data: st.DataObject, name: str) -> None:
     path = tree / name
     original = path.read_bytes()
     try:
-        path.write_bytes(damaged(original, random.Random(seed)))
+        path.write_bytes(data.draw(mutated(original)))
         recognises(path.read_bytes()[:4096])
         read(tree / FILES[0], root=tree)
     finally:
         path.write_bytes(original)
 
 
+@hostile
 @given(seed=st.integers(0, 2**32 - 1))
-@many
 def test_architecture_with_other_content(tree: Path, seed: int) -> None:
     path = tree / "mutated.arch.json"
-    path.write_text(json.dumps(mutated(arch_document(), random.Random(seed))))
+    path.write_text(json.dumps(altered(arch_document(), random.Random(seed))))
     read(path, root=tree)
 
 
+@hostile
 @given(seed=st.integers(0, 2**32 - 1))
-@many
 def test_lights_with_other_content(tree: Path, seed: int) -> None:
     path = tree / "metadata" / "suncgModelLights.json"
     original = path.read_bytes()
     try:
-        path.write_text(json.dumps(mutated(json.loads(original), random.Random(seed))))
+        path.write_text(json.dumps(altered(json.loads(original), random.Random(seed))))
         read(tree / FILES[0], root=tree)
     finally:
         path.write_bytes(original)
 
 
+@hostile
 @given(seed=st.integers(0, 2**32 - 1))
-@many
-def test_our_own_key_with_other_content(tree: Path, tmp_path: Path, seed: int) -> None:
+def test_our_own_key_with_other_content(tree: Path, seed: int) -> None:
     source = tree.parent / "ours"
     if not source.exists():
-        write_suncg(read_scene(tree / FILES[0]), source)
+        scene = read_scene(tree / FILES[0])
+        write_suncg(replace(scene, nodes=scene.nodes[:4], lights=()), source)
     (path,) = (source / "house").glob("*/house.json")
     document = json.loads(path.read_text())
-    document[KEY] = mutated(document[KEY], random.Random(seed))
+    document[KEY] = altered(document[KEY], random.Random(seed))
     other = path.with_name("mutated.json")
     other.write_text(json.dumps(document))
     read(other, root=source)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scenelift.render.formats.polygons import triangulate
-from scenelift.render.formats.suncg_rooms import floor_of, make_room
+from scenelift.render.formats.suncg.rooms import floor_of, make_room
 
 L_SHAPE = np.array([(0, 0), (0, 4), (2, 4), (2, 2), (5, 2), (5, 0)], dtype=np.float64)
 """(x, z), counter-clockwise seen from above, where z points down on paper."""

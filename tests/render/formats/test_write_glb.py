@@ -21,9 +21,9 @@ from small_scenes import (
     world_corners,
 )
 
-from scenelift.render.formats.glb_extras import restore_node, restore_scene, restored_light
+from scenelift.render.formats.gltf.extras import restore_node, restore_scene, restored_light
+from scenelift.render.formats.gltf.write import write_glb
 from scenelift.render.formats.mesh import read_scene
-from scenelift.render.formats.write_glb import write_glb
 from scenelift.render.scene import Light, Material, Mesh, Node, Scene, SceneError
 
 Recipe = tuple[int, int, int, int]

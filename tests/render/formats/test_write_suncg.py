@@ -18,8 +18,8 @@ from small_scenes import (
 )
 from suncg_trees import block, house_document, make_suncg_tree
 
-from scenelift.render.formats.suncg import read_scene
-from scenelift.render.formats.write_suncg import write_suncg
+from scenelift.render.formats.suncg.read import read_scene
+from scenelift.render.formats.suncg.write import write_suncg
 from scenelift.render.scene import Light, Material, Mesh, Node, Room, Scene
 
 Recipe = tuple[int, int, int, int]
@@ -247,7 +247,7 @@ class TestTarget:
         def full(*args: object, **kwargs: object) -> None:
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr("scenelift.render.formats.write_suncg._write_metadata", full)
+        monkeypatch.setattr("scenelift.render.formats.suncg.write._write_metadata", full)
         with pytest.raises(OSError, match="No space"):
             write_suncg(room_scene(), tmp_path / "root")
         assert list(tmp_path.iterdir()) == []

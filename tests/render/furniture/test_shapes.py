@@ -145,6 +145,20 @@ def test_turning_back_restores(angle: float, axis: str) -> None:
     assert np.allclose(back.normals, shape.normals)
 
 
+@settings(deadline=None)
+@given(st.floats(0.01, 0.2), st.floats(0.2, 2.0))
+def test_rods_have_the_volume_of_their_section(radius: float, length: float) -> None:
+    end = (0.6 * length, 0.8 * length, 0.0)
+    square = shapes.rod((0, 0, 0), end, radius=radius, square=True)
+    volume = signed_volume(corners_of(square.vertices, square.faces))
+    assert volume == pytest.approx(4 * radius**2 * length, rel=1e-9)
+    round_ = shapes.rod((0, 0, 0), end, radius=radius, segments=8)
+    volume = signed_volume(corners_of(round_.vertices, round_.faces))
+    assert volume == pytest.approx(2 * np.sqrt(2) * radius**2 * length, rel=1e-9)
+    tube = shapes.tube([(0, 0, 0), (0.3 * length, 0.4 * length, 0), end], radius=radius, segments=8)
+    assert signed_volume(corners_of(tube.vertices, tube.faces)) == pytest.approx(volume, rel=1e-9)
+
+
 def test_a_quarter_turn_about_y_brings_z_to_x() -> None:
     assert np.allclose(shapes.rotation(np.pi / 2, axis="y") @ (0.0, 0.0, 1.0), (1.0, 0.0, 0.0))
 

@@ -26,7 +26,7 @@ def box(low: tuple[float, ...], high: tuple[float, ...]) -> np.ndarray:
 
 
 def by(triangles: np.ndarray, x: float, y: float, z: float) -> np.ndarray:
-    return triangles + np.array([x, y, z])
+    return np.asarray(triangles + np.array([x, y, z]))
 
 
 UNIT = box((0, 0, 0), (1, 1, 1))

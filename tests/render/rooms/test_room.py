@@ -21,7 +21,7 @@ from scenelift.render.rooms.outline import ROOM_KINDS, area_m2, inside
 from scenelift.render.rooms.room import make_room
 from scenelift.render.scene import Scene
 
-COUNT = 500 if os.environ.get("SCENELIFT_THOROUGH") else 24
+COUNT = 500 if os.environ.get("SCENELIFT_THOROUGH") == "1" else 20
 INDICES = range(COUNT)
 
 
@@ -65,6 +65,7 @@ def test_there_is_light(index: int) -> None:
     burning = any(
         max(material.emission) > 0 for node in scene.nodes for material in node.mesh.materials
     )
+    burning = burning or any(light.kind == "point" for light in scene.lights)
     assert burning or scene.portals_world is not None
     assert burning or max(scene.sky.zenith) > 0.2
 
@@ -87,9 +88,7 @@ def test_rooms_are_furnished_richly() -> None:
     assert len(kinds) >= 45
 
 
-def test_all_kinds_of_rooms_occur() -> None:
-    rng = [np.random.default_rng([0, index, 0x400]) for index in range(200)]
-    assert len(rng) == 200
+def test_most_kinds_of_rooms_occur() -> None:
     kinds = {room(index).rooms[0].kind for index in INDICES}
     assert len(kinds) >= 6
 

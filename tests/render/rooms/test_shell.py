@@ -57,11 +57,12 @@ def test_openings_lie_in_their_walls_apart_from_each_other(seed: int) -> None:
             assert other.wall != hole.wall or (hole.x1_m < other.x0_m or other.x1_m < hole.x0_m)
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(4))
 def test_walls_have_the_area_of_their_outline_less_the_holes(seed: int) -> None:
     plan = plan_of(ROOM_KINDS[seed % len(ROOM_KINDS)], seed)
+    nodes = shell_of(plan)
     for index, wall in enumerate(plan.walls):
-        node = next(n for n in shell_of(plan) if n.name == f"shell/wall-{index}")
+        node = next(n for n in nodes if n.name == f"shell/wall-{index}")
         corners = node.mesh.vertices[node.mesh.faces]
         flat = corners[np.abs(corners[..., 2]).max(axis=1) < 1e-9]
         normal = np.cross(flat[:, 1] - flat[:, 0], flat[:, 2] - flat[:, 0])

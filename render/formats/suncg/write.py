@@ -17,10 +17,10 @@ import numpy as np
 from jaxtyping import Float
 
 from scenelift.datasets.nyu40 import NYU40_NAMES, nyu40_id
-from scenelift.render.formats import suncg_identity
 from scenelift.render.formats.bake import baked
-from scenelift.render.formats.suncg_build import PARTS
-from scenelift.render.formats.suncg_lights import light_entry
+from scenelift.render.formats.suncg import identity as suncg_identity
+from scenelift.render.formats.suncg.build import PARTS
+from scenelift.render.formats.suncg.lights import light_entry
 from scenelift.render.formats.write_obj import MaterialWriter, mtl_text, obj_text
 from scenelift.render.formats.written import Written, new_folder
 from scenelift.render.scene import Light, Mesh, Node, Scene, Sky

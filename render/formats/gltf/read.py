@@ -11,14 +11,14 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int
 
-from scenelift.render.formats import glb_extras
 from scenelift.render.formats.assemble import Part, assemble, joined, with_unique_names
 from scenelift.render.formats.files import DataRoot
-from scenelift.render.formats.gltf_file import GltfFile, Json
-from scenelift.render.formats.gltf_materials import MaterialReader, uv_transform
+from scenelift.render.formats.gltf import extras as glb_extras
+from scenelift.render.formats.gltf.file import GltfFile, Json
+from scenelift.render.formats.gltf.materials import MaterialReader, uv_transform
 from scenelift.render.formats.obj import bounded_uvs, check_points, unit_or_geometric
 from scenelift.render.formats.panes import with_box_uvs
-from scenelift.render.scene import Light, Mesh, Node, Scene, SceneError
+from scenelift.render.scene import MAX_INSTANCES, Light, Mesh, Node, Scene, SceneError
 
 LUMENS_PER_WATT = 683.0
 READ_EXTENSIONS = frozenset((
@@ -45,6 +45,9 @@ def read_scene(path: Path, *, root: DataRoot) -> Scene:
     warnings = _check_extensions(file)
     is_ours = glb_extras.KEY in file.table(_asset(file).get("extras"), "asset.extras")
     placed = _walk(file)
+    instances = sum("mesh" in file.top("nodes")[index] for index in placed)
+    if instances > MAX_INSTANCES:
+        raise file.fail(f"{instances} instances, but ids are 16 bit and allow {MAX_INSTANCES}")
     reader = _MeshReader(file, warnings, is_ours=is_ours)
     parts: list[Part] = []
     lights: list[Light] = []
@@ -58,7 +61,7 @@ def read_scene(path: Path, *, root: DataRoot) -> Scene:
             parts.append(part)
     if not is_ours:
         return assemble(
-            parts, name=path.stem, source="gltf", lights=lights, warnings=warnings, in_metres=True
+            parts, path=path, source="gltf", lights=lights, warnings=warnings, in_metres=True
         )
     return _restored(file, parts, lights=lights, warnings=warnings)
 

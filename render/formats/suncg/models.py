@@ -11,10 +11,18 @@ from jaxtyping import Float
 from scenelift.render.formats.files import DataRoot, MissingFileError
 from scenelift.render.formats.mtl import material_from_mtl
 from scenelift.render.formats.obj import load_obj, mesh_from_obj
-from scenelift.render.formats.suncg_house import Override
-from scenelift.render.formats.suncg_lights import GlowingMaterials, linear_color, with_glow
+from scenelift.render.formats.suncg.house import Override
+from scenelift.render.formats.suncg.lights import (
+    LAMP_POWER_W,
+    GlowingMaterials,
+    linear_color,
+    with_glow,
+)
 from scenelift.render.formats.textures import TextureCache, texture_finder
 from scenelift.render.scene import Material, Mesh, SceneError, Texture
+
+MAX_COORDINATE = 1e7
+"""Beyond it areas lose their meaning."""
 
 _NUMBERED = re.compile(r"material_(\d{1,6})")
 _PLAIN = Material(name="default")
@@ -47,6 +55,7 @@ class ModelLibrary:
         state: int = 0,
         overrides: tuple[Override, ...] = (),
         glowing: GlowingMaterials | None = None,
+        power_w: float = LAMP_POWER_W,
     ) -> Mesh | None:
         """Return a model's mesh, the same for equal arguments; None, with a fault, if there is no such model.
 
@@ -55,6 +64,7 @@ class ModelLibrary:
             state: 0 is the model as such, 1 its first variant (`<id>_0.obj`); a missing variant becomes the model.
             overrides: Replace materials by position, as far as both lists go.
             glowing: Materials that emit light.
+            power_w: What they emit together.
 
         Raises:
             SceneError: if a file is damaged, or a name leads out of the data root.
@@ -76,7 +86,7 @@ class ModelLibrary:
         key = (reference, overrides)
         if key not in self._meshes:
             mesh = self._overridden(parsed, overrides)
-            self._meshes[key] = with_glow(mesh, glowing) if glowing else mesh
+            self._meshes[key] = with_glow(mesh, glowing, power_w=power_w) if glowing else mesh
         return self._meshes[key]
 
     def room_part(self, reference: str) -> Mesh | None:
@@ -141,6 +151,10 @@ class ModelLibrary:
             self.faults.append(("models without a face are left out", reference))
             return None
         model, blocks, warnings = load_obj(path, root=self.root)
+        if np.abs(model.vertices).max() > MAX_COORDINATE:
+            raise SceneError(
+                f"{path}: has a vertex further than {MAX_COORDINATE:g} from the origin"
+            )
         find = self._finder(path.parent)
         materials = {
             block.name: material_from_mtl(block, texture=find, display_colors=True)

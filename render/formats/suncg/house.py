@@ -9,11 +9,11 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
-from scenelift.render.formats import suncg_fields as fields
-from scenelift.render.formats.suncg_fields import JsonObject
+from scenelift.render.formats import json_fields as fields
+from scenelift.render.formats.json_fields import JsonObject
 from scenelift.render.scene import Color, SceneError
 
-MAX_NODES = 1_000_000
+MAX_NODES = 200_000
 MAX_LEVELS = 10_000
 """Sears Tower has 110. Both bound the work that a hostile file can ask for."""
 

@@ -93,7 +93,8 @@ def _outline(triangles: Float[np.ndarray, "f 3 2"]) -> Float[np.ndarray, "n 2"]:
     welded, faces = points[first] - origin, corner.reshape(-1, 3)
     loops = _loops(faces)
     areas = [_loop_area(welded[loop]) for loop in loops]
-    covered = sum(_loop_area(welded[face]) for face in faces)
+    a, b = (welded[faces[:, corner]] - welded[faces[:, 0]] for corner in (1, 2))
+    covered = float((a[:, 1] * b[:, 0] - a[:, 0] * b[:, 1]).sum() / 2)
     one_piece = sum(area > 0 for area in areas) == 1
     if one_piece and abs(sum(areas) - covered) < 1e-3 * covered:
         outline = _straightened(welded[loops[int(np.argmax(areas))]])

@@ -20,8 +20,8 @@ from typing import Literal, cast
 import numpy as np
 
 from scenelift.datasets.nyu40 import NYU40_NAMES
-from scenelift.render.formats import suncg_fields as fields
-from scenelift.render.formats.suncg_fields import JsonObject
+from scenelift.render.formats import json_fields as fields
+from scenelift.render.formats.json_fields import JsonObject
 from scenelift.render.scene import Color, Light, Node, Room, Scene, SceneError, Sky
 
 KEY = "scenelift"

@@ -15,13 +15,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from scenelift.render.formats.files import DataRoot, MissingFileError, load_json, read_bytes
-from scenelift.render.formats.suncg_arch import Arch, parse_arch
-from scenelift.render.formats.suncg_build import Tables, build_arch, build_house
-from scenelift.render.formats.suncg_classes import ModelClass, parse_classes
-from scenelift.render.formats.suncg_house import House, parse_house
-from scenelift.render.formats.suncg_identity import restore_identity
-from scenelift.render.formats.suncg_lights import parse_glowing, parse_model_lights
-from scenelift.render.formats.suncg_models import ModelLibrary
+from scenelift.render.formats.suncg.arch import Arch, parse_arch
+from scenelift.render.formats.suncg.build import Tables, build_arch, build_house
+from scenelift.render.formats.suncg.classes import ModelClass, parse_classes
+from scenelift.render.formats.suncg.house import House, parse_house
+from scenelift.render.formats.suncg.identity import restore_identity
+from scenelift.render.formats.suncg.lights import parse_glowing, parse_model_lights
+from scenelift.render.formats.suncg.models import ModelLibrary
 from scenelift.render.formats.textures import TextureCache
 from scenelift.render.scene import Scene
 

@@ -45,6 +45,7 @@ class GltfFile:
         version = self.table(document.get("asset"), "asset").get("version")
         if not (isinstance(version, str) and version.startswith("2.")):
             raise SceneError(f"{path}: glTF version {version!r}; only 2.x is read")
+        self._tops: dict[str, Sequence[Json]] = {}
         self._buffers: dict[int, bytes] = {}
         self._accessors: dict[int, np.ndarray] = {}
         self._decoded_bytes = 0
@@ -79,7 +80,9 @@ class GltfFile:
 
     def top(self, key: str) -> Sequence[Json]:
         """Take one of the arrays at the top: nodes, meshes, ..."""
-        return self.tables(self.document.get(key), key)
+        if key not in self._tops:
+            self._tops[key] = self.tables(self.document.get(key), key)
+        return self._tops[key]
 
     def whole(self, table: Json, key: str, where: str, *, default: int | None = None) -> int:
         """Take a whole number that is not negative.
@@ -201,7 +204,8 @@ class GltfFile:
         raw = self._raw(index)
         table = self.top("accessors")[index]
         if raw.dtype.kind == "f" or table.get("normalized") is not True:
-            return raw.astype(np.float64)
+            with np.errstate(invalid="ignore"):  # signalling NaN, when widened
+                return raw.astype(np.float64)
         return np.maximum(raw.astype(np.float64) / np.iinfo(raw.dtype).max, -1.0)
 
     def whole_values(self, index: int) -> Int64[np.ndarray, " n"]:

@@ -14,14 +14,16 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
-from scenelift.render.formats import suncg_fields as fields
-from scenelift.render.formats.suncg_house import parse_color
+from scenelift.render.formats import json_fields as fields
+from scenelift.render.formats.suncg.house import parse_color
 from scenelift.render.scene import Color, Light, Material, Mesh, Node, SceneError
 
 LAMP_POWER_W = 60.0
 """Of a lamp about which nothing is known; the commonest power in SUNCG's table."""
-BULB_RADIANCE, SHADE_RADIANCE = 15.0, 3.0
-"""W / (sr m^2) of emissive bulbs and lamp shades: a shade about as bright as the sky, a bulb several times that."""
+BULB_FACTOR = 5.0
+"""How many times brighter a bulb is than its shade."""
+MAX_RADIANCE = 500.0
+"""W / (sr m^2); keeps the smallest bulbs from sparkling."""
 MAX_LIGHTS = 4096
 """Of one model."""
 
@@ -197,11 +199,35 @@ def lamp_light(node: Node, *, ceiling_y_m: float | None) -> Light:
     )
 
 
-def with_glow(mesh: Mesh, glowing: GlowingMaterials) -> Mesh:
-    """Let the bulbs and shades of a lamp's mesh emit light in their own colour; the mesh itself if it has none."""
-    materials = tuple(_glow(material, glowing) for material in mesh.materials)
-    if all(new is old for new, old in zip(materials, mesh.materials, strict=True)):
+def with_glow(mesh: Mesh, glowing: GlowingMaterials, *, power_w: float) -> Mesh:
+    """Let the bulbs and shades of a lamp's mesh emit light in their own colour; the mesh itself if it has none.
+
+    Their radiance follows from the power: surfaces of area A and radiance L emit pi A L watts.
+
+    Args:
+        mesh: The lamp.
+        glowing: The names of its bulbs' and shades' materials.
+        power_w: What all of them emit together, if they were white.
+    """
+    factors = np.array(
+        [
+            BULB_FACTOR
+            if material.name in glowing.bulbs
+            else float(material.name in glowing.shades)
+            for material in mesh.materials
+        ]
+    )
+    corners = mesh.vertices[mesh.faces]
+    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    areas = np.linalg.norm(normals, axis=1) / 2
+    weighted_m2 = float((areas * factors[mesh.face_materials]).sum())
+    if weighted_m2 <= 0:
         return mesh
+    radiance = power_w / (math.pi * weighted_m2)
+    materials = tuple(
+        _glow(material, radiance=min(MAX_RADIANCE, radiance * factor)) if factor > 0 else material
+        for material, factor in zip(mesh.materials, factors.tolist(), strict=True)
+    )
     return replace(mesh, materials=materials)
 
 
@@ -231,17 +257,13 @@ def _glowing(words: list[str]) -> GlowingMaterials | None:
     return GlowingMaterials(bulbs=frozenset(words[1 : 1 + bulbs]), shades=frozenset(shades))
 
 
-def _glow(material: Material, glowing: GlowingMaterials) -> Material:
-    if material.name in glowing.bulbs:
-        radiance = BULB_RADIANCE
-    elif material.name in glowing.shades:
-        radiance = SHADE_RADIANCE
-    else:
-        return material
-    brightest = max(*material.base_color, 1e-3)
-    red, green, blue = (radiance * channel / brightest for channel in material.base_color)
-    if max(material.base_color) <= 1e-3:
-        red, green, blue = (radiance * channel for channel in _WARM)
+def _glow(material: Material, *, radiance: float) -> Material:
+    strongest = max(material.base_color)
+    color = _WARM
+    if strongest > 1e-3:
+        red, green, blue = (value / strongest for value in material.base_color)
+        color = (red, green, blue)
+    red, green, blue = (radiance * channel for channel in color)
     return replace(material, emission=(red, green, blue))
 
 

@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float
 
 from scenelift.render.formats.files import MissingFileError
-from scenelift.render.formats.gltf_file import GltfFile, Json
+from scenelift.render.formats.gltf.file import GltfFile, Json
 from scenelift.render.formats.textures import TextureCache
 from scenelift.render.scene import Color, Material, SceneError, Texture
 

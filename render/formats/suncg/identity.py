@@ -16,8 +16,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from scenelift.render.formats import suncg_fields as fields
-from scenelift.render.formats.suncg_fields import JsonObject
+from scenelift.render.formats import json_fields as fields
+from scenelift.render.formats.json_fields import JsonObject
 from scenelift.render.scene import Room, Scene, SceneError
 
 KEY = "scenelift"

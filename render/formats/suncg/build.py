@@ -7,9 +7,9 @@ import numpy as np
 from jaxtyping import Float
 
 from scenelift.datasets.nyu40 import nyu40_id
-from scenelift.render.formats.suncg_arch import Arch, ArchElement
-from scenelift.render.formats.suncg_classes import ModelClass, class_of
-from scenelift.render.formats.suncg_house import (
+from scenelift.render.formats.suncg.arch import Arch, ArchElement
+from scenelift.render.formats.suncg.classes import ModelClass, class_of
+from scenelift.render.formats.suncg.house import (
     BoxNode,
     GroundNode,
     House,
@@ -19,14 +19,15 @@ from scenelift.render.formats.suncg_house import (
     RoomNode,
     count_faults,
 )
-from scenelift.render.formats.suncg_lights import (
+from scenelift.render.formats.suncg.lights import (
+    LAMP_POWER_W,
     GlowingMaterials,
     ModelLight,
     lamp_light,
     place_light,
 )
-from scenelift.render.formats.suncg_models import ModelLibrary, box_mesh
-from scenelift.render.formats.suncg_rooms import make_room, world_triangles
+from scenelift.render.formats.suncg.models import ModelLibrary, box_mesh
+from scenelift.render.formats.suncg.rooms import make_room, world_triangles
 from scenelift.render.scene import MAX_INSTANCES, Light, Mesh, Node, Room, Scene, SceneError
 
 PARTS: tuple[tuple[Part, str], ...] = (("floor", "f"), ("ceiling", "c"), ("wall", "w"))
@@ -279,21 +280,27 @@ def _arch_parts(
 
 def _add_object(draft: _Draft, node: ObjectNode, *, room: int | None) -> None:
     tables = draft.tables
+    lights = (tables.lights or {}).get(node.model, ())
     glowing = (tables.glowing or {}).get(node.model)
     mesh = draft.library.model(
-        node.model, state=node.state, overrides=node.overrides, glowing=glowing
+        node.model,
+        state=node.state,
+        overrides=node.overrides,
+        glowing=glowing,
+        power_w=sum((light.power_w for light in lights), 0.0) or LAMP_POWER_W,
     )
     if mesh is None:
         return
     model_class = class_of(node.model, tables.classes)
     T_world_object = draft.T_world_house @ node.T_house_object
     placed = draft.add(node.id, mesh, T_world_object, model_class=model_class, room=room)
-    for light in (tables.lights or {}).get(node.model, ()):
+    if glowing and any(max(material.emission) > 0 for material in mesh.materials):
+        return  # its surfaces emit what its lights would
+    for light in lights:
         draft.lights.append(
             place_light(light, placed.T_world_object, name=light.name or placed.name, room=room)
         )
-    known = tables.lights is not None or tables.glowing is not None
-    if placed.semantic == _LAMP and not known:
+    if placed.semantic == _LAMP and tables.lights is None and tables.glowing is None:
         ceiling_y_m = None if room is None else draft.rooms[room].ceiling_y_m
         draft.lights.append(lamp_light(placed, ceiling_y_m=ceiling_y_m))
 

@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from scenelift.render.formats.bake import baked
-from scenelift.render.formats.glb_extras import (
+from scenelift.render.formats.gltf.extras import (
     KEY,
     VERSION,
     light_extras,
