@@ -13,13 +13,15 @@ from jaxtyping import Float32, Float64, Int32
 
 from scenelift.render.camera import Camera
 from scenelift.render.engines import Quality
-from scenelift.render.engines.embree import compose, denoise, image, view
+from scenelift.render.engines.embree import coarse, compose, denoise, image, view
 from scenelift.render.engines.embree.library import Library
 from scenelift.render.engines.embree.lights import Lights
 from scenelift.render.engines.embree.path import COLUMNS, Memory
 from scenelift.render.engines.embree.tables import Tables
 
 NORMAL_BOUNCES, HIGH_BOUNCES, HIGH_SAMPLES = 3, 6, 16
+HALF_GRID = False
+"""Whether `normal` denoises at half the resolution: a quarter less time a frame, up to 1.5 dB lost at edges."""
 SOFTEN = 0.1
 """Least GGX width after the first bounce in `normal`: caustics of small lamps in shiny things are left out."""
 DRAFT_AMBIENT = 0.35
@@ -113,7 +115,7 @@ def take_surfaces(
     if draft:
         light += DRAFT_AMBIENT * light[seen >= 0].mean(axis=0) if (seen >= 0).any() else 0.0
     else:
-        _clean(shot, light, surface, seen)
+        _clean(shot, light, surface, sights, seen)
     compose.assemble(light, surface, glow, picture)
     smooth = picture.copy()
     edges = np.zeros(h * w, dtype=np.int32)
@@ -182,13 +184,23 @@ def _reflect(
     glow[seen < 0] += veil[seen < 0]
 
 
-def _clean(shot: Shot, light: np.ndarray, surface: np.ndarray, seen: np.ndarray) -> None:
+def _clean(
+    shot: Shot, light: np.ndarray, surface: np.ndarray, sights: np.ndarray, seen: np.ndarray
+) -> None:
     """Denoise light in place: reflectance is divided out, so the guide is even wherever there is a surface."""
     h, w = shot.face.shape
-    even = np.repeat((seen >= 0).astype(np.float32)[:, None], 3, axis=1)
+    if HALF_GRID:
+        half = ((h + 1) // 2, (w + 1) // 2)
+        small, even, normal = (np.zeros((*half, 3), dtype=np.float32) for _ in range(3))
+        chosen = np.zeros(half, dtype=np.int32)
+        coarse.shrink(w, h, light, surface, sights, seen, small, even, normal, chosen)
+        clean = denoise.denoise(small, albedo=even, normal=normal, quality=denoise.FAST)
+        coarse.grow(w, h, clean, chosen, surface, sights, seen, light)
+        return
+    mask = np.repeat((seen >= 0).astype(np.float32)[:, None], 3, axis=1)
     light[:] = denoise.denoise(
         light.reshape(h, w, 3),
-        albedo=even.reshape(h, w, 3),
+        albedo=mask.reshape(h, w, 3),
         normal=np.ascontiguousarray(surface[:, 3:6]).reshape(h, w, 3),
         quality=denoise.FAST,
     ).reshape(-1, 3)
