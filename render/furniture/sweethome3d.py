@@ -148,7 +148,9 @@ def parse_properties(data: bytes) -> dict[str, str]:
                 continue
         match = re.match(r"((?:\\.|[^\\=:\s])*)[ \t\f]*[=:]?[ \t\f]*", line)
         if match:
-            table[_unescaped(match[1])] = _unescaped(line[match.end() :])
+            key, value = match[1], line[match.end() :]
+            plain = "\\" not in line
+            table[key if plain else _unescaped(key)] = value if plain else _unescaped(value)
     return table
 
 

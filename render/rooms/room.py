@@ -41,7 +41,7 @@ def make_room(*, seed: int, index: int, furniture: FurnitureSource | None = None
         A scene in metres with its floor at y = 0 and its middle near the origin.
     """
     rng = np.random.default_rng([seed, index, 0x400])
-    kind = str(rng.choice(ROOM_KINDS, p=[_SHARES[name] for name in ROOM_KINDS]))
+    kind = sample_kind(rng)
     plan = _sample_plan(kind, rng=rng)
     palette = make_palette(rng)
     surfaces = sample_surfaces(plan, palette=palette, rng=rng)
@@ -72,6 +72,11 @@ def make_room(*, seed: int, index: int, furniture: FurnitureSource | None = None
         portals_world=portals(plan),
         licence=licences_of(layout.placed),
     )
+
+
+def sample_kind(rng: np.random.Generator) -> str:
+    """Draw what a room is for."""
+    return str(rng.choice(ROOM_KINDS, p=[_SHARES[name] for name in ROOM_KINDS]))
 
 
 def _sample_plan(kind: str, *, rng: np.random.Generator) -> RoomPlan:

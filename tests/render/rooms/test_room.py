@@ -18,7 +18,7 @@ from room_audit import (
 from scenelift.datasets.nyu40 import NYU40_NAMES
 from scenelift.render.rooms.contact import world_triangles
 from scenelift.render.rooms.outline import ROOM_KINDS, area_m2, inside
-from scenelift.render.rooms.room import make_room
+from scenelift.render.rooms.room import make_room, sample_kind
 from scenelift.render.scene import Scene
 
 COUNT = 500 if os.environ.get("SCENELIFT_THOROUGH") == "1" else 20
@@ -88,9 +88,10 @@ def test_rooms_are_furnished_richly() -> None:
     assert len(kinds) >= 45
 
 
-def test_most_kinds_of_rooms_occur() -> None:
-    kinds = {room(index).rooms[0].kind for index in INDICES}
-    assert len(kinds) >= 6
+def test_all_kinds_of_rooms_occur() -> None:
+    kinds = [sample_kind(np.random.default_rng([11, index, 0x400])) for index in range(150)]
+    assert set(kinds) == set(ROOM_KINDS)
+    assert kinds[: len(INDICES)] == [room(index).rooms[0].kind for index in INDICES][:150]
 
 
 def test_the_same_arguments_give_the_same_bytes_here_and_in_another_process() -> None:
