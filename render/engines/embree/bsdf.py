@@ -8,15 +8,13 @@ GGX: Walter and others 2007; its visible normals: Heitz 2018; Fresnel: Schlick 1
 import math
 import typing
 
-from numba import njit
-
-from scenelift.render.engines.embree.surface import FAST
+from scenelift.render.engines.embree.kernels import inlined
 
 DELTA_ALPHA = 0.0025
 """GGX widths below this are perfect mirrors."""
 
 
-@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST, forceinline=True)
+@inlined
 @typing.no_type_check
 def gloss_strength(metallic, roughness):
     """How much of the specular lobe a material has: all for metals and smooth things, none for matt dielectrics."""
@@ -24,7 +22,7 @@ def gloss_strength(metallic, roughness):
     return metallic + (1.0 - metallic) * fade
 
 
-@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST, forceinline=True)
+@inlined
 @typing.no_type_check
 def schlick(f0, cosine):
     """Fresnel reflectance."""
@@ -33,7 +31,7 @@ def schlick(f0, cosine):
     return f0 + (1.0 - f0) * m2 * m2 * m
 
 
-@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST, forceinline=True)
+@inlined
 @typing.no_type_check
 def pane_reflectance(cosine):
     """Share of light that a thin pane of glass (index 1.5) reflects, bounces inside it included."""
@@ -41,14 +39,14 @@ def pane_reflectance(cosine):
     return 2.0 * r / (1.0 + r)
 
 
-@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST, forceinline=True)
+@inlined
 @typing.no_type_check
 def _lambda(alpha2, z):
     z2 = z * z
     return 0.5 * (math.sqrt(1.0 + alpha2 * (1.0 - z2) / max(z2, 1e-12)) - 1.0)
 
 
-@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST, forceinline=True)
+@inlined
 @typing.no_type_check
 def ggx_terms(alpha, ox, oy, oz, ix, iy, iz):
     """Specular value times cosine without Fresnel, its sampling density, and the cosine at the half vector."""
@@ -67,7 +65,7 @@ def ggx_terms(alpha, ox, oy, oz, ix, iy, iz):
     return value, density, cosine
 
 
-@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST, forceinline=True)
+@inlined
 @typing.no_type_check
 def ggx_sample(alpha, ox, oy, oz, a, b):
     """Reflect the view direction about a visible microfacet normal."""
@@ -95,7 +93,7 @@ def ggx_sample(alpha, ox, oy, oz, a, b):
     return twice * mx - ox, twice * my - oy, twice * mz - oz
 
 
-@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST, forceinline=True)
+@inlined
 @typing.no_type_check
 def evaluate(dr, dg, db, sr, sg, sb, strength, alpha, chance, ox, oy, oz, ix, iy, iz):
     """BSDF times cosine per channel, and the density of `chance`-mixed sampling, for diffuse d and specular F0 s."""

@@ -3,13 +3,11 @@
 import math
 import typing
 
-from numba import njit
-
+from scenelift.render.engines.embree.kernels import inlined, kernel
 from scenelift.render.engines.embree.path import HIT
-from scenelift.render.engines.embree.surface import FAST
 
 
-@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST, forceinline=True)
+@inlined
 @typing.no_type_check
 def alikeness(surface, sights, a, b):
     """How well light at pixel a stands for light at pixel b: 1 on one plane, 0 across an edge."""
@@ -27,7 +25,7 @@ def alikeness(surface, sights, a, b):
     return f8 * f8 / (1.0 + away * away)
 
 
-@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST)
+@kernel
 @typing.no_type_check
 def shrink(width, height, light, surface, sights, seen, small, small_albedo, small_normal, chosen):
     """Average light over 2 x 2 pixels that lie on one surface; `chosen` is the pixel that a cell stands for, -1 = none."""
@@ -69,7 +67,7 @@ def shrink(width, height, light, surface, sights, seen, small, small_albedo, sma
                 small_normal[v, u, c] = surface[best, 3 + c]
 
 
-@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST)
+@kernel
 @typing.no_type_check
 def grow(width, height, small, chosen, surface, sights, seen, light):
     """Give each pixel the light of the cells around it that lie on its surface, nearer ones more."""

@@ -3,9 +3,8 @@
 import math
 import typing
 
-from numba import njit
-
 from scenelift.render.engines.embree.emit import sky_radiance
+from scenelift.render.engines.embree.kernels import inlined, kernel
 from scenelift.render.engines.embree.packets import (
     DX,
     DY,
@@ -20,11 +19,11 @@ from scenelift.render.engines.embree.packets import (
     face_of,
     intersect_packet,
 )
-from scenelift.render.engines.embree.surface import FAST, level_for
+from scenelift.render.engines.embree.surface import level_for
 from scenelift.render.engines.embree.view import DIFFUSE, effective_reflectance, kind_of
 
 
-@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST)
+@kernel
 @typing.no_type_check
 def assemble(light, surface, glow, picture):
     """Picture = emitted light + reflectance times light."""
@@ -33,7 +32,7 @@ def assemble(light, surface, glow, picture):
             picture[row, c] = glow[row, c] + surface[row, c] * light[row, c]
 
 
-@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST, forceinline=True)
+@inlined
 @typing.no_type_check
 def is_edge(width, height, x, y, seen, surface, tables):
     """Whether a neighbour of a pixel shows another instance or material, or another direction or depth."""
@@ -63,7 +62,7 @@ def is_edge(width, height, x, y, seen, surface, tables):
     return False
 
 
-@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST, forceinline=True)
+@inlined
 @typing.no_type_check
 def source_of(width, height, x, y, fx, fy, face, first, seen, surface, tables, nx, ny, nz):
     """The pixel near (x, y) whose light a sub-sample at (fx, fy) on `face` borrows, -1 = none."""
@@ -90,7 +89,7 @@ def source_of(width, height, x, y, fx, fy, face, first, seen, surface, tables, n
     return best
 
 
-@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST)
+@kernel
 @typing.no_type_check
 def smooth_edges(
     bvh,

@@ -4,13 +4,12 @@ import math
 import typing
 
 import numpy as np
-from numba import njit
 
+from scenelift.render.engines.embree.kernels import inlined, kernel
 from scenelift.render.engines.embree.lights import LINE, MESH, POINT, PORTAL, SUN
-from scenelift.render.engines.embree.surface import FAST
 
 
-@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST, forceinline=True)
+@inlined
 @typing.no_type_check
 def sky_radiance(lights, dy):
     """Radiance from outside along a unit direction of height dy."""
@@ -24,7 +23,7 @@ def sky_radiance(lights, dy):
     )
 
 
-@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST, forceinline=True)
+@inlined
 @typing.no_type_check
 def weight(lights, k, px, py, pz, nx, ny, nz):
     """How much emitter k may light a surface at p with normal n; zero only where it cannot.
@@ -46,7 +45,7 @@ def weight(lights, k, px, py, pz, nx, ny, nz):
     return lights.power[k] * cosine / max(square, reach * reach)
 
 
-@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST, forceinline=True)
+@inlined
 @typing.no_type_check
 def cell_of(lights, px, py, pz):
     """The cell of the grid that holds a point; points outside count to the nearest."""
@@ -58,7 +57,7 @@ def cell_of(lights, px, py, pz):
     return (i * n[1] + j) * n[2] + k
 
 
-@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST, forceinline=True)
+@inlined
 @typing.no_type_check
 def blind_share(lights, total):
     """Share of samples that choose among all emitters by power, whatever the cell says."""
@@ -67,7 +66,7 @@ def blind_share(lights, total):
     return 0.1 if total > 0.0 else 1.0
 
 
-@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST, forceinline=True)
+@inlined
 @typing.no_type_check
 def weigh_cell(lights, px, py, pz, nx, ny, nz, cumulated):
     """Write the running sum of the weights of a cell's emitters; return the total."""
@@ -81,7 +80,7 @@ def weigh_cell(lights, px, py, pz, nx, ny, nz, cumulated):
     return total
 
 
-@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST, forceinline=True)
+@inlined
 @typing.no_type_check
 def choice_density(lights, total, k, px, py, pz, nx, ny, nz):
     """Probability of choosing emitter k at p."""
@@ -99,7 +98,7 @@ def choice_density(lights, total, k, px, py, pz, nx, ny, nz):
     return chance
 
 
-@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST, forceinline=True)
+@inlined
 @typing.no_type_check
 def through_portal(lights, k, px, py, pz, dx, dy, dz):
     """Density per solid angle of sampling portal k evenly, along the unit direction d from p; 0 where d misses it."""
@@ -126,7 +125,7 @@ def through_portal(lights, k, px, py, pz, dx, dy, dz):
     return t * t / abs(slope)
 
 
-@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST, forceinline=True)
+@inlined
 @typing.no_type_check
 def portal_density(lights, total, px, py, pz, nx, ny, nz, dx, dy, dz):
     """Density per solid angle with which all portals together are sampled along the unit direction d from p."""
@@ -139,7 +138,7 @@ def portal_density(lights, total, px, py, pz, nx, ny, nz, dx, dy, dz):
     return density
 
 
-@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST, forceinline=True)
+@inlined
 @typing.no_type_check
 def sphere_point(a, b):
     """A point on the unit sphere from two numbers in [0, 1)."""
@@ -149,7 +148,7 @@ def sphere_point(a, b):
     return r * math.cos(angle), r * math.sin(angle), z
 
 
-@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST, forceinline=True)
+@inlined
 @typing.no_type_check
 def frame_of(nx, ny, nz):
     """Two unit vectors that complete a unit normal (Duff and others 2017)."""
@@ -162,7 +161,7 @@ def frame_of(nx, ny, nz):
     )
 
 
-@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST, forceinline=True)
+@inlined
 @typing.no_type_check
 def _on_mesh(tables, lights, k, px, py, pz, choice, a, b):
     low, high = lights.first[k], lights.last[k] - 1
@@ -189,7 +188,7 @@ def _on_mesh(tables, lights, k, px, py, pz, choice, a, b):
     return x / t, y / t, z / t, t, density
 
 
-@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST)
+@kernel
 @typing.no_type_check
 def sample_emitter(tables, lights, k, px, py, pz, again, a, b):
     """Choose a direction from p to emitter k.
@@ -246,7 +245,7 @@ def sample_emitter(tables, lights, k, px, py, pz, again, a, b):
     return x, y, z, t, red * gain, green * gain, blue * gain, 0.0
 
 
-@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST, forceinline=True)
+@inlined
 @typing.no_type_check
 def sample_light(tables, lights, cumulated, total, px, py, pz, nx, ny, nz, choice, a, b):
     """Choose an emitter by its weight and a direction to it; returns what `sample_emitter` does."""

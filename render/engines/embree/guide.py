@@ -11,12 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float64
-from numba import njit
 
 from scenelift.render.engines.embree import packets
 from scenelift.render.engines.embree.emit import frame_of
+from scenelift.render.engines.embree.kernels import inlined
 from scenelift.render.engines.embree.lights import LINE, MESH, POINT, PORTAL, SUN, Lights
-from scenelift.render.engines.embree.surface import FAST
 from scenelift.render.engines.embree.tables import Tables
 
 PARTICLES, MAX_BALLS = 4096, 8
@@ -164,7 +163,7 @@ def _leave(
     return start, way
 
 
-@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST, forceinline=True)
+@inlined
 @typing.no_type_check
 def ball_weight(lights, k, px, py, pz, nx, ny, nz):
     """How much ball k is worth looking at from p with normal n; 0 behind the horizon and inside the ball."""
@@ -177,7 +176,7 @@ def ball_weight(lights, k, px, py, pz, nx, ny, nz):
     return lights.ball_power[k] * height / (square * math.sqrt(square))
 
 
-@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST, forceinline=True)
+@inlined
 @typing.no_type_check
 def weigh_balls(lights, px, py, pz, nx, ny, nz):
     """Sum of the balls' weights."""
@@ -187,7 +186,7 @@ def weigh_balls(lights, px, py, pz, nx, ny, nz):
     return total
 
 
-@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST, forceinline=True)
+@inlined
 @typing.no_type_check
 def ball_density(lights, total, px, py, pz, nx, ny, nz, dx, dy, dz):
     """Density per solid angle with which the balls are looked at along the unit direction d from p."""
@@ -206,7 +205,7 @@ def ball_density(lights, total, px, py, pz, nx, ny, nz, dx, dy, dz):
     return density / total
 
 
-@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST, forceinline=True)
+@inlined
 @typing.no_type_check
 def sample_ball(lights, total, px, py, pz, nx, ny, nz, choice, a, b):
     """A unit direction from p to one of the balls."""

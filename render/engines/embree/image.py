@@ -3,8 +3,8 @@
 import typing
 
 import numpy as np
-from numba import njit
 
+from scenelift.render.engines.embree.kernels import kernel
 from scenelift.render.engines.embree.packets import (
     DX,
     DY,
@@ -21,12 +21,11 @@ from scenelift.render.engines.embree.packets import (
 )
 from scenelift.render.engines.embree.path import HIT, THR, trace_paths
 from scenelift.render.engines.embree.sampling import morton, pair, reverse_bits
-from scenelift.render.engines.embree.surface import FAST
 
 TILE = 32
 
 
-@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST)
+@kernel
 @typing.no_type_check
 def trace_image(
     bvh,

@@ -4,11 +4,11 @@ import typing
 
 import numpy as np
 from jaxtyping import Float32, Float64, Int32
-from numba import njit
 
 from scenelift.render.camera import Camera
+from scenelift.render.engines.embree.kernels import kernel
 from scenelift.render.engines.embree.packets import plane_distance
-from scenelift.render.engines.embree.surface import FAST, reflectance
+from scenelift.render.engines.embree.surface import reflectance
 from scenelift.render.engines.embree.tables import Tables
 from scenelift.render.frame import Labels
 
@@ -55,7 +55,7 @@ def resolve_labels(
     return labels
 
 
-@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST)
+@kernel
 @typing.no_type_check
 def _resolve(tables, eye, rotation, focal, face, uvt, depth, normal, instance, semantic, albedo):
     h, w = face.shape

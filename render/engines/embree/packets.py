@@ -8,10 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float32, Int32, UInt32
-from numba import njit, types
+from numba import types
 
+from scenelift.render.engines.embree.kernels import inlined, inlined_exact, kernel
 from scenelift.render.engines.embree.library import PACKET_LANES, PACKET_ROWS, aligned_zeros
-from scenelift.render.engines.embree.surface import FAST, is_hole
+from scenelift.render.engines.embree.surface import is_hole
 
 OX, OY, OZ, TNEAR, DX, DY, DZ, TIME, TFAR, MASK, RAY_ID, FLAGS = range(12)
 NGX, NGY, NGZ, HIT_U, HIT_V, PRIM, GEOM, INST, INST_PRIM = range(12, 21)
@@ -49,7 +50,7 @@ def new_packet() -> Packet:
     )
 
 
-@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST)
+@kernel
 @typing.no_type_check
 def intersect_packet(bvh, arguments, packet, bits, lanes, tables):
     """Find the first hits of the lanes that are on, past holes; afterwards lane i hit `face_of(i)` at TFAR."""
@@ -85,7 +86,7 @@ def intersect_packet(bvh, arguments, packet, bits, lanes, tables):
             bits[GEOM, i] = NO_HIT
 
 
-@njit(cache=True, nogil=True, _nrt=False, forceinline=True)
+@inlined_exact
 @typing.no_type_check
 def face_of(bits, lane, num_opaque):
     """The face that a lane hit, -1 = none."""
@@ -98,7 +99,7 @@ def face_of(bits, lane, num_opaque):
     return face
 
 
-@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST, forceinline=True)
+@inlined
 @typing.no_type_check
 def plane_distance(tables, face, ox, oy, oz, dx, dy, dz, t):
     """Sharpen Embree's float32 distance by the triangle's plane in float64; keep it where the ray grazes."""
@@ -112,7 +113,7 @@ def plane_distance(tables, face, ox, oy, oz, dx, dy, dz, t):
     return exact
 
 
-@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST)
+@kernel
 @typing.no_type_check
 def cast_camera(bvh, arguments, tables, memory, eye, rotation, focal, face, uvt):
     """Cast one ray through each pixel's centre, in tiles of 4 x 4; t is the depth along the optical axis.
@@ -142,7 +143,7 @@ def cast_camera(bvh, arguments, tables, memory, eye, rotation, focal, face, uvt)
                     uvt[y, x, 2] = packet[TFAR, i]
 
 
-@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST)
+@kernel
 @typing.no_type_check
 def cast_rays(bvh, arguments, tables, memory, origins, directions, distance, instance):
     """Cast arbitrary rays; writes the distance in units of each direction (inf) and the instance (0)."""

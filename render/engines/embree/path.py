@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float32, Float64, Int32, Int64, UInt32
-from numba import njit
 
 from scenelift.render.engines.embree.bsdf import (
     DELTA_ALPHA,
@@ -28,6 +27,7 @@ from scenelift.render.engines.embree.emit import (
     weigh_cell,
 )
 from scenelift.render.engines.embree.guide import ball_density, sample_ball, weigh_balls
+from scenelift.render.engines.embree.kernels import inlined, kernel
 from scenelift.render.engines.embree.packets import (
     DX,
     DY,
@@ -55,7 +55,7 @@ from scenelift.render.engines.embree.packets import (
     occluded16,
 )
 from scenelift.render.engines.embree.sampling import pair
-from scenelift.render.engines.embree.surface import FAST, is_hole, reflectance
+from scenelift.render.engines.embree.surface import is_hole, reflectance
 
 BLOCK = 1024
 GUIDED_BOUNCES = 2
@@ -112,14 +112,14 @@ def new_memory(*, num_lights: int) -> Memory:
     )
 
 
-@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST, forceinline=True)
+@inlined
 @typing.no_type_check
 def offset_of(px, py, pz):
     """How far to step off a surface at p so that float32 does not hit it again, in metres."""
     return 3e-5 + 1e-5 * max(abs(px), abs(py), abs(pz))
 
 
-@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST, forceinline=True)
+@inlined
 @typing.no_type_check
 def shading_normal(tables, face, u, v, nx, ny, nz, dx, dy, dz):
     """The interpolated normal on the side of (nx, ny, nz), or that normal where it would see its own back."""
@@ -142,7 +142,7 @@ def shading_normal(tables, face, u, v, nx, ny, nz, dx, dy, dz):
     return x, y, z
 
 
-@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST, forceinline=True)
+@inlined
 @typing.no_type_check
 def aim(packet, bits, lane, ray, start, mask):
     """Put a shadow ray (origin, direction, length) into a lane."""
@@ -156,7 +156,7 @@ def aim(packet, bits, lane, ray, start, mask):
     bits[GEOM, lane] = NO_HIT
 
 
-@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST)
+@kernel
 @typing.no_type_check
 def transmittance(bvh, arguments, tables, packet, bits, lanes, ray):
     """What glass and cut-outs leave of a shadow ray that no opaque surface stops; walks its hits one by one."""
@@ -187,7 +187,7 @@ def transmittance(bvh, arguments, tables, packet, bits, lanes, ray):
     return 0.0, 0.0, 0.0
 
 
-@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST)
+@kernel
 @typing.no_type_check
 def cast_shadows(bvh, arguments, tables, packet, bits, lanes, state, shadows, owners, count, out):
     """Add each shadow ray's light to its path's sum if nothing stops the ray.
@@ -230,7 +230,7 @@ def cast_shadows(bvh, arguments, tables, packet, bits, lanes, state, shadows, ow
             out[k, 2] += s[9] * blue
 
 
-@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST)
+@kernel
 @typing.no_type_check
 def intersect_paths(bvh, arguments, tables, packet, bits, lanes, paths, alive, count, faces):
     """Find the next hit of the first `count` paths of `alive`."""
@@ -253,7 +253,7 @@ def intersect_paths(bvh, arguments, tables, packet, bits, lanes, paths, alive, c
             paths[k, HIT + 2] = packet[TFAR, i]
 
 
-@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST, forceinline=True)
+@inlined
 @typing.no_type_check
 def escaped_weight(lights, p):
     """Weight of sky light that a path found by its own direction, against the portals' chance to find it."""
@@ -275,7 +275,7 @@ def escaped_weight(lights, p):
     return p[DENSITY] / (p[DENSITY] + other)
 
 
-@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST, forceinline=True)
+@inlined
 @typing.no_type_check
 def emitted_weight(tables, lights, p, face, t):
     """Weight of a lamp's light that a path found by its own direction, against light sampling's chance to find it."""
@@ -300,7 +300,7 @@ def emitted_weight(tables, lights, p, face, t):
     return p[DENSITY] / (p[DENSITY] + other)
 
 
-@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST, forceinline=True)
+@inlined
 @typing.no_type_check
 def shade(tables, lights, p, face, cumulated, seed, index, turn, bounce, soften, last, shadow):
     """Scatter a path at its hit: fill a shadow ray, turn the path to its next direction.
@@ -462,7 +462,7 @@ def shade(tables, lights, p, face, cumulated, seed, index, turn, bounce, soften,
     return True, False, filled
 
 
-@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST, forceinline=True)
+@inlined
 @typing.no_type_check
 def note_guides(tables, p, face, guide):
     """Write the reflectance and the normal towards the viewer of a hit; a later hit of the same path overwrites."""
@@ -473,7 +473,7 @@ def note_guides(tables, p, face, guide):
     guide[3], guide[4], guide[5] = flip * n[0], flip * n[1], flip * n[2]
 
 
-@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST, forceinline=True)
+@inlined
 @typing.no_type_check
 def pass_pane(tables, p, face):
     """Let a path that only looks for lamps go straight through a pane; whether it could."""
@@ -494,7 +494,7 @@ def pass_pane(tables, p, face):
     return True
 
 
-@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST)
+@kernel
 @typing.no_type_check
 def trace_paths(
     bvh, arguments, tables, lights, memory, count, seed, bounces, soften, bare, direct, tail

@@ -10,13 +10,14 @@ uint32 to 64 bit, so each step is cast back.
 import typing
 
 import numpy as np
-from numba import njit
+
+from scenelift.render.engines.embree.kernels import inlined_exact
 
 _U = np.uint32
 _INVERSE = 1.0 / 4294967296.0
 
 
-@njit(cache=True, nogil=True, _nrt=False, forceinline=True)
+@inlined_exact
 @typing.no_type_check
 def hash32(x):
     """Mix the bits of a word (Wellons' lowbias32)."""
@@ -26,7 +27,7 @@ def hash32(x):
     return _U(x ^ (x >> _U(16)))
 
 
-@njit(cache=True, nogil=True, _nrt=False, forceinline=True)
+@inlined_exact
 @typing.no_type_check
 def reverse_bits(x):
     """Reverse the 32 bits of a word."""
@@ -37,7 +38,7 @@ def reverse_bits(x):
     return _U(_U(_U(x & _U(0x55555555)) << _U(1)) | _U(_U(x & _U(0xAAAAAAAA)) >> _U(1)))
 
 
-@njit(cache=True, nogil=True, _nrt=False, forceinline=True)
+@inlined_exact
 @typing.no_type_check
 def _scramble(x, seed):
     """Owen-scramble a word whose bits are reversed."""
@@ -48,7 +49,7 @@ def _scramble(x, seed):
     return _U(x ^ _U(x * _U(0x53A22864)))
 
 
-@njit(cache=True, nogil=True, _nrt=False, forceinline=True)
+@inlined_exact
 @typing.no_type_check
 def morton(x, y):
     """Interleave the low 16 bits of two words."""
@@ -64,7 +65,7 @@ def morton(x, y):
     return _U(a | _U(b << _U(1)))
 
 
-@njit(cache=True, nogil=True, _nrt=False, forceinline=True)
+@inlined_exact
 @typing.no_type_check
 def sobol_pair(reversed_index, seed):
     """Two numbers in [0, 1): the shuffled, scrambled point `index` of the two-dimensional Sobol sequence."""
@@ -80,7 +81,7 @@ def sobol_pair(reversed_index, seed):
     return first * _INVERSE, second * _INVERSE
 
 
-@njit(cache=True, nogil=True, _nrt=False, forceinline=True)
+@inlined_exact
 @typing.no_type_check
 def hash_pair(index, seed):
     """Two independent numbers in [0, 1)."""
@@ -89,7 +90,7 @@ def hash_pair(index, seed):
     return a * _INVERSE, b * _INVERSE
 
 
-@njit(cache=True, nogil=True, _nrt=False, forceinline=True)
+@inlined_exact
 @typing.no_type_check
 def pair(reversed_index, seed, bounce, use):
     """Two numbers for one `use` at one bounce of the path `index`; the first two bounces are stratified."""

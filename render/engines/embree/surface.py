@@ -4,13 +4,11 @@ import math
 import typing
 
 import numpy as np
-from numba import njit
 
-FAST = {"contract", "nsz", "arcp", "reassoc"}
-"""Not `fastmath=True`: Embree reports an occluded ray with an infinity, and NaN must be seen."""
+from scenelift.render.engines.embree.kernels import inlined
 
 
-@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST, forceinline=True)
+@inlined
 @typing.no_type_check
 def uv_at(tables, face, u, v):
     """Texture coordinates at barycentric (u, v)."""
@@ -21,7 +19,7 @@ def uv_at(tables, face, u, v):
     return w * row[0] + u * row[2] + v * row[4], w * row[1] + u * row[3] + v * row[5]
 
 
-@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST, forceinline=True)
+@inlined
 @typing.no_type_check
 def texel(tables, texture, level, s, t):
     """Bilinear linear RGB and alpha of a repeating texture; (0, 0) is its lower left corner."""
@@ -49,7 +47,7 @@ def texel(tables, texture, level, s, t):
     return red, green, blue, alpha
 
 
-@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST, forceinline=True)
+@inlined
 @typing.no_type_check
 def reflectance(tables, face, u, v, level):
     """Linear base colour at a hit: material times texture times vertex colours."""
@@ -71,7 +69,7 @@ def reflectance(tables, face, u, v, level):
     return red, green, blue
 
 
-@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST, forceinline=True)
+@inlined
 @typing.no_type_check
 def is_hole(tables, face, u, v):
     """Whether opacity times the texture's alpha is below a half."""
@@ -84,7 +82,7 @@ def is_hole(tables, face, u, v):
     return alpha * tables.materials[material, 3] < 0.5
 
 
-@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST, forceinline=True)
+@inlined
 @typing.no_type_check
 def level_for(tables, face, footprint):
     """The level of a texture's pyramid whose texels are about as large as a footprint in metres."""

@@ -8,14 +8,13 @@ import math
 import typing
 
 import numpy as np
-from numba import njit
 
 from scenelift.render.engines.embree.emit import sample_emitter
+from scenelift.render.engines.embree.kernels import inlined, kernel
 from scenelift.render.engines.embree.lights import SUN, Lights
 from scenelift.render.engines.embree.packets import OPAQUE, TFAR, occluded16
 from scenelift.render.engines.embree.path import Memory, aim
 from scenelift.render.engines.embree.sampling import hash32
-from scenelift.render.engines.embree.surface import FAST
 from scenelift.render.engines.embree.tables import Tables
 
 FLOOR = 0.06
@@ -28,13 +27,13 @@ def survey(bvh: int, arguments: int, tables: Tables, lights: Lights, memory: Mem
         _survey(bvh, arguments, tables, lights, memory)
 
 
-@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST, forceinline=True)
+@inlined
 @typing.no_type_check
 def _number(a, b):
     return hash32(np.uint32(np.uint32(a) ^ hash32(np.uint32(b)))) / 4294967296.0
 
 
-@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST, forceinline=True)
+@inlined
 @typing.no_type_check
 def _strength(lights, k, x, y, z, spread):
     """Irradiance that emitter k may bring to a cell about (x, y, z)."""
@@ -46,7 +45,7 @@ def _strength(lights, k, x, y, z, spread):
     return lights.power[k] / (near * near)
 
 
-@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST)
+@kernel
 @typing.no_type_check
 def _survey(bvh, arguments, tables, lights, memory):
     packet, bits, lanes = memory.packet.rows, memory.packet.bits, memory.packet.lanes

@@ -8,7 +8,6 @@ import math
 import typing
 
 import numpy as np
-from numba import njit
 
 from scenelift.render.engines.embree.bsdf import (
     DELTA_ALPHA,
@@ -17,6 +16,7 @@ from scenelift.render.engines.embree.bsdf import (
     schlick,
 )
 from scenelift.render.engines.embree.emit import sky_radiance
+from scenelift.render.engines.embree.kernels import inlined, kernel
 from scenelift.render.engines.embree.packets import (
     DX,
     DY,
@@ -42,14 +42,14 @@ from scenelift.render.engines.embree.path import (
     trace_paths,
 )
 from scenelift.render.engines.embree.sampling import morton, reverse_bits
-from scenelift.render.engines.embree.surface import FAST, level_for, reflectance
+from scenelift.render.engines.embree.surface import level_for, reflectance
 
 TILE = 32
 DIFFUSE, PANE, MIRROR = 0, 1, 2
 """How a surface is looked at: as it is, through it, or at what it reflects."""
 
 
-@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST, forceinline=True)
+@inlined
 @typing.no_type_check
 def kind_of(tables, face):
     """Whether one looks at a surface, through it or into it."""
@@ -61,7 +61,7 @@ def kind_of(tables, face):
     return DIFFUSE
 
 
-@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST, forceinline=True)
+@inlined
 @typing.no_type_check
 def effective_reflectance(tables, face, u, v, level):
     """What light is divided by: base colour, plus a dielectric's gloss, never near zero."""
@@ -71,7 +71,7 @@ def effective_reflectance(tables, face, u, v, level):
     return max(red + gloss, 0.01), max(green + gloss, 0.01), max(blue + gloss, 0.01)
 
 
-@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST)
+@kernel
 @typing.no_type_check
 def see(
     bvh,
@@ -188,7 +188,7 @@ def see(
             s[0], s[1], s[2] = r * p[THR], g * p[THR + 1], b * p[THR + 2]
 
 
-@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST)
+@kernel
 @typing.no_type_check
 def light_view(
     bvh,
@@ -260,7 +260,7 @@ def light_view(
                         light[row, 2] += out[k, 2] / b / samples
 
 
-@njit(cache=True, nogil=True, _nrt=False, fastmath=FAST)
+@kernel
 @typing.no_type_check
 def reflect_view(
     bvh,
