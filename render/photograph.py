@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-from scenelift.render.develop import develop
 
 from scenelift.render.camera import Camera
+from scenelift.render.develop import develop
 from scenelift.render.edges import EdgeSettings, find_edges
 from scenelift.render.engines import Engine, Quality
 from scenelift.render.frame import Frame, Labels
@@ -168,9 +168,11 @@ def _best_candidate(
             rng=candidate_rng(seed=seed, scene_name=scene_name, index=index),
         )
         reason = judge_novelty(candidate.camera, kept, gates=settings.gates)
-        if reason is None:
-            probe = engine.labels(probe_camera(candidate.camera, pixels=_PROBE_PX))
-            reason = judge_labels(probe, gates=settings.gates)
+        if reason is not None:
+            rejections[reason] += 1
+            continue
+        probe = engine.labels(probe_camera(candidate.camera, pixels=_PROBE_PX))
+        reason = judge_labels(probe, gates=settings.gates)
         if reason is not None:
             rejections[reason] += 1
             continue

@@ -65,7 +65,11 @@ def _lamp(*, at: tuple[float, float, float]) -> Node:
     side = 0.35
     corners = [[-side, 0, -side], [side, 0, -side], [side, 0, side], [-side, 0, side]]
     shape = trimesh.Trimesh(vertices=corners, faces=[[0, 1, 2], [0, 2, 3]], process=False)
-    glow = Material(name="lamp", base_color=(0.0, 0.0, 0.0), emission=(LAMP_RADIANCE,) * 3)
+    glow = Material(
+        name="lamp",
+        base_color=(0.0, 0.0, 0.0),
+        emission=(LAMP_RADIANCE, LAMP_RADIANCE, LAMP_RADIANCE),
+    )
     return _node("lamp", shape, at=at, material=glow)
 
 

@@ -14,7 +14,7 @@ import llvmlite.binding as llvm
 import numpy as np
 from jaxtyping import Int64
 from llvmlite import ir
-from numba import carray, cfunc, types
+from numba import carray, cfunc, types  # pyright: ignore[reportPrivateImportUsage]
 from numba.extending import intrinsic
 
 from scenelift.render.engines.embree.library import load_library

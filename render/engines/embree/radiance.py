@@ -20,8 +20,6 @@ from scenelift.render.engines.embree.path import COLUMNS, Memory
 from scenelift.render.engines.embree.tables import Tables
 
 NORMAL_BOUNCES, HIGH_BOUNCES, HIGH_SAMPLES = 3, 6, 16
-HALF_GRID = False
-"""Whether `normal` denoises at half the resolution: a quarter less time a frame, up to 1.5 dB lost at edges."""
 SOFTEN = 0.1
 """Least GGX width after the first bounce in `normal`: caustics of small lamps in shiny things are left out."""
 DRAFT_AMBIENT = 0.35
@@ -187,20 +185,15 @@ def _reflect(
 def _clean(
     shot: Shot, light: np.ndarray, surface: np.ndarray, sights: np.ndarray, seen: np.ndarray
 ) -> None:
-    """Denoise light in place: reflectance is divided out, so the guide is even wherever there is a surface."""
+    """Denoise light in place, at half the resolution, and bring it back along the exact labels.
+
+    Reflectance is divided out, so the guide is even wherever there is a surface. Against the full resolution a frame takes
+    a fifth less time, and up to 1.5 dB are lost at edges.
+    """
     h, w = shot.face.shape
-    if HALF_GRID:
-        half = ((h + 1) // 2, (w + 1) // 2)
-        small, even, normal = (np.zeros((*half, 3), dtype=np.float32) for _ in range(3))
-        chosen = np.zeros(half, dtype=np.int32)
-        coarse.shrink(w, h, light, surface, sights, seen, small, even, normal, chosen)
-        clean = denoise.denoise(small, albedo=even, normal=normal, quality=denoise.FAST)
-        coarse.grow(w, h, clean, chosen, surface, sights, seen, light)
-        return
-    mask = np.repeat((seen >= 0).astype(np.float32)[:, None], 3, axis=1)
-    light[:] = denoise.denoise(
-        light.reshape(h, w, 3),
-        albedo=mask.reshape(h, w, 3),
-        normal=np.ascontiguousarray(surface[:, 3:6]).reshape(h, w, 3),
-        quality=denoise.FAST,
-    ).reshape(-1, 3)
+    half = ((h + 1) // 2, (w + 1) // 2)
+    small, even, normal = (np.zeros((*half, 3), dtype=np.float32) for _ in range(3))
+    chosen = np.zeros(half, dtype=np.int32)
+    coarse.shrink(w, h, light, surface, sights, seen, small, even, normal, chosen)
+    clean = denoise.denoise(small, albedo=even, normal=normal, quality=denoise.FAST)
+    coarse.grow(w, h, clean, chosen, surface, sights, seen, light)
