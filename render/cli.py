@@ -84,11 +84,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _render(arguments) if verb is None else verb(arguments[1:])
     except (SceneError, StoreError, EngineError, OSError) as error:
-        print(f"render-scenes: {error}", file=sys.stderr)
+        print(f"render-scenes: {_one_line(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("render-scenes: stopped; go on with --resume", file=sys.stderr)
         return 1
+
+
+def _one_line(error: Exception) -> str:
+    """Say what is wrong with which file; the system's own errors put a number first."""
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
 
 
 def _render(arguments: list[str]) -> int:

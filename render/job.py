@@ -31,7 +31,14 @@ from scenelift.render.formats import SceneSource, find_scenes
 from scenelift.render.formats.write import write_scene
 from scenelift.render.formats.written import Written
 from scenelift.render.scene import Scene, SceneError
-from scenelift.render.work import Job, Outcome, Task, run_task, shard_path
+from scenelift.render.work import (
+    Job,
+    Outcome,
+    Task,
+    check_furniture,
+    run_task,
+    shard_path,
+)
 from scenelift.render.workers import open_executor
 
 logger = logging.getLogger(__name__)
@@ -101,6 +108,7 @@ def render_scenes(
     """
     content, execution = config.content, config.execution
     sources = find_scenes(content.scenes, format=content.format) if content.scenes else None
+    check_furniture(content)
     header = make_header(content, sources)
     shards = execution.out.with_name(execution.out.name + ".parts")
     if execution.resume and is_finished(execution.out, header):
@@ -260,7 +268,7 @@ class _Ledger:
     def add(self, outcome: Outcome) -> None:
         if outcome.error is not None:
             place = outcome.index if self.made else outcome.index % self.cycle
-            if place not in self.errors:
+            if place not in self.errors and self.cycle > 1:
                 logger.warning("scene left out: %s", outcome.error)
             self.errors[place] = outcome.error
         self.waiting[outcome.index] = outcome
@@ -351,7 +359,12 @@ def _own_shards(shards: Path, *, execution: Execution, header: Header) -> Iterat
         temporary = manifest.with_suffix(".json.tmp")
         temporary.write_text(wanted)
         temporary.replace(manifest)
-        yield
+        try:
+            yield
+        except BaseException:
+            if not any(shards.glob("shard-*.h5")):
+                shutil.rmtree(shards, ignore_errors=True)
+            raise
 
 
 def _fingerprint(sources: Sequence[SceneSource]) -> dict[str, object]:

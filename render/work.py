@@ -182,6 +182,15 @@ def close_stage() -> None:
         _stage.pop().cleanup.close()
 
 
+def check_furniture(content: Content) -> None:
+    """Read the catalogues that a run furnishes from, so that it fails before it starts.
+
+    Raises:
+        SceneError: if a library cannot be used.
+    """
+    _furniture_source(content.furniture)
+
+
 def _furniture_source(paths: tuple[Path, ...]) -> FurnitureSource | None:
     if not paths:
         return None
