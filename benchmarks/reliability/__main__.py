@@ -98,7 +98,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as folder:
         junit = Path(folder) / "junit.xml"
         done = subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", f"--junitxml={junit}", *options.tests],
+            [
+                sys.executable,
+                "-m",
+                "pytest",
+                "-q",
+                "-o",
+                "junit_family=legacy",
+                f"--junitxml={junit}",
+                *options.tests,
+            ],
             env={**os.environ, "SCENELIFT_THOROUGH": "1"},
             check=False,
         )
