@@ -88,12 +88,10 @@ def test_a_killed_run_loses_nothing_that_was_finished(
         out = tmp_path / f"{attempt}.h5"
         kill_after(chance.uniform(0.1, 1.05) * duration_s, "--out", str(out), *flags)
         shards = out.with_name(out.name + ".parts")
-        finished = {p: p.stat().st_mtime_ns for p in shards.glob("shard-*.h5")}
         done = run("--out", str(out), "--resume", *flags)
         assert done.returncode == 0, done.stderr
         assert contents(out) == expected
         assert not shards.exists()
-        assert all(path.suffix == ".h5" for path in finished)
 
 
 def test_resuming_renders_only_what_is_missing(reference: Path, tmp_path: Path) -> None:
