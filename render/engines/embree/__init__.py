@@ -137,7 +137,7 @@ class EmbreeEngine:
             self._last is not None and self._last[0] is labels and self._last[1].camera is camera
         )
         shot = self._last[1] if known and self._last is not None else self.shot(camera)
-        return take(shot, quality=quality, seed=seed)
+        return take(shot, labels, quality=quality, seed=seed)
 
     def first_hits(
         self, origins_world: Float[np.ndarray, "n 3"], directions_world: Float[np.ndarray, "n 3"]

@@ -247,8 +247,12 @@ def sample_emitter(tables, lights, k, px, py, pz, again, a, b):
 
 @inlined
 @typing.no_type_check
-def sample_light(tables, lights, cumulated, total, px, py, pz, nx, ny, nz, choice, a, b):
-    """Choose an emitter by its weight and a direction to it; returns what `sample_emitter` does."""
+def choose_emitter(lights, cumulated, total, px, py, pz, nx, ny, nz, choice):
+    """Choose an emitter by its weight.
+
+    Returns:
+        The emitter (-1 = none), how likely it was to be chosen, and what is left of `choice` as a new number in [0, 1).
+    """
     blind = blind_share(lights, total)
     if choice < blind:
         target = choice / blind
@@ -271,8 +275,19 @@ def sample_light(tables, lights, cumulated, total, px, py, pz, nx, ny, nz, choic
         before = cumulated[slot - 1] if slot > 0 else 0.0
         width = cumulated[slot] - before
     if k < 0 or not width > 0.0:
-        return 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+        return -1, 0.0, 0.0
     again = min(max((target - before) / width, 0.0), 0.999999)
+    if lights.complete:
+        return k, width / total, again
+    return k, choice_density(lights, total, k, px, py, pz, nx, ny, nz), again
+
+
+@inlined
+@typing.no_type_check
+def sample_light(tables, lights, total, px, py, pz, nx, ny, nz, k, share, again, a, b):
+    """Choose a direction to an emitter that was chosen with probability `share` (k < 0: none); as `sample_emitter`."""
+    if k < 0:
+        return 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     dx, dy, dz, t, red, green, blue, density = sample_emitter(
         tables, lights, k, px, py, pz, again, a, b
     )
@@ -282,6 +297,5 @@ def sample_light(tables, lights, cumulated, total, px, py, pz, nx, ny, nz, choic
             return 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
         gain = density / both
         return dx, dy, dz, t, red * gain, green * gain, blue * gain, both
-    share = choice_density(lights, total, k, px, py, pz, nx, ny, nz)
     gain = 1.0 / share
     return dx, dy, dz, t, red * gain, green * gain, blue * gain, density * share

@@ -112,7 +112,6 @@ def trace_image(
                     bounces,
                     soften,
                     False,
-                    False,
                     0.0,
                 )
                 for k in range(count):

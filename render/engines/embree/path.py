@@ -20,6 +20,7 @@ from scenelift.render.engines.embree.bsdf import (
 )
 from scenelift.render.engines.embree.emit import (
     choice_density,
+    choose_emitter,
     frame_of,
     portal_density,
     sample_light,
@@ -394,8 +395,9 @@ def shade(tables, lights, p, face, cumulated, seed, index, turn, bounce, soften,
     if total > 0.0 or (lights.kind.shape[0] > 0 and not lights.complete):
         choice, _ = pair(index, seed, turn, 1)
         a, b = pair(index, seed, turn, 2)
+        k, share, again = choose_emitter(lights, cumulated, total, x, y, z, sx, sy, sz, choice)
         lx, ly, lz, far, lr, lg, lb, density = sample_light(
-            tables, lights, cumulated, total, x, y, z, sx, sy, sz, choice, a, b
+            tables, lights, total, x, y, z, sx, sy, sz, k, share, again, a, b
         )
         iz = lx * sx + ly * sy + lz * sz
         if iz > 0.0 and lx * nx + ly * ny + lz * nz > 0.0:
@@ -496,15 +498,13 @@ def pass_pane(tables, p, face):
 
 @kernel
 @typing.no_type_check
-def trace_paths(
-    bvh, arguments, tables, lights, memory, count, seed, bounces, soften, bare, direct, tail
-):
+def trace_paths(bvh, arguments, tables, lights, memory, count, seed, bounces, soften, bare, tail):
     """Follow `count` paths whose first hit is known to their ends, adding what they gather to `out`.
 
     `memory` holds the block: `paths`, `faces` and `indices` of its first `count` paths are set, `out` and `guides` zero.
     Light is gathered at `bounces` corners; `soften` is the least width of gloss after the first. With `bare` what the
-    first surface itself emits is left out; with `direct` a path ends with its first shadow ray. If `tail` is positive,
-    a path ends with the shadow ray of its last corner, whose light counts `tail` times for the bounces left out.
+    first surface itself emits is left out. If `tail` is positive, a path ends with the shadow ray of its last corner,
+    whose light counts `tail` times for the bounces left out.
     """
     packet, bits, lanes = memory.packet.rows, memory.packet.bits, memory.packet.lanes
     paths, faces, indices, out, guides = (
@@ -569,7 +569,7 @@ def trace_paths(
                 turn,
                 corners[k],
                 soften if corners[k] > 0 else 0.0,
-                direct or final,
+                final,
                 shadows[waiting],
             )
             if filled:

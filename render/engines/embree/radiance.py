@@ -14,10 +14,12 @@ from jaxtyping import Float32, Float64, Int32
 from scenelift.render.camera import Camera
 from scenelift.render.engines import Quality
 from scenelift.render.engines.embree import coarse, compose, denoise, image, view
+from scenelift.render.engines.embree.draft import light_directly
 from scenelift.render.engines.embree.library import Library
 from scenelift.render.engines.embree.lights import Lights
 from scenelift.render.engines.embree.path import COLUMNS, Memory
 from scenelift.render.engines.embree.tables import Tables
+from scenelift.render.frame import Labels
 
 NORMAL_BOUNCES, HIGH_BOUNCES, HIGH_SAMPLES = 3, 6, 16
 SOFTEN = 0.1
@@ -43,12 +45,16 @@ class Shot:
     uvt: Float32[np.ndarray, "h w 3"]
 
 
-def take(shot: Shot, *, quality: Quality, seed: int) -> Float32[np.ndarray, "h w 3"]:
+def take(
+    shot: Shot, labels: Labels, *, quality: Quality, seed: int
+) -> Float32[np.ndarray, "h w 3"]:
     """Return the linear radiance of a shot."""
     word = np.uint32(np.random.SeedSequence(seed).generate_state(1)[0])
     if quality == "high":
         return take_high(shot, seed=word, samples=HIGH_SAMPLES)
-    return take_surfaces(shot, seed=word, draft=quality == "draft")
+    if quality == "draft":
+        return take_draft(shot, labels, seed=word)
+    return take_surfaces(shot, seed=word)
 
 
 def take_raw(
@@ -88,9 +94,32 @@ def take_high(shot: Shot, *, seed: np.uint32, samples: int) -> Float32[np.ndarra
     return denoise.denoise(radiance, albedo=albedo, normal=normal, quality=denoise.HIGH)
 
 
-def take_surfaces(
-    shot: Shot, *, seed: np.uint32, draft: bool, samples: int = 1
-) -> Float32[np.ndarray, "h w 3"]:
+def take_draft(shot: Shot, labels: Labels, *, seed: np.uint32) -> Float32[np.ndarray, "h w 3"]:
+    """Light what each centre ray sees by one shadow ray, and evenly by a share of the mean of that."""
+    h, w = shot.face.shape
+    base, light, picture = (np.zeros((h * w, 3), dtype=np.float32) for _ in range(3))
+    light_directly(
+        shot.bvh,
+        shot.library.incoherent_address,
+        shot.tables,
+        shot.lights,
+        shot.memory,
+        shot.eye,
+        shot.rotation,
+        float(shot.camera.focal_px),
+        shot.face,
+        shot.uvt,
+        labels.albedo,
+        seed,
+        DRAFT_AMBIENT,
+        base,
+        light,
+        picture,
+    )
+    return picture.reshape(h, w, 3)
+
+
+def take_surfaces(shot: Shot, *, seed: np.uint32, samples: int = 1) -> Float32[np.ndarray, "h w 3"]:
     """Light the surface that each centre ray sees, then put the picture together."""
     h, w = shot.face.shape
     focal = float(shot.camera.focal_px)
@@ -102,18 +131,13 @@ def take_surfaces(
     world = (shot.bvh, incoherent, shot.tables, shot.lights, shot.memory)
     look = (shot.eye, shot.rotation, focal)
     view.see(*world, *look, shot.face, shot.uvt, sights, seen, surface, glow)
-    bounces = 1 if draft else NORMAL_BOUNCES
     spacing = 1 << max(samples - 1, 0).bit_length()
-    tail = 0.0 if draft else _tail(shot, surface[seen >= 0, :3])
+    tail = _tail(shot, surface[seen >= 0, :3])
     view.light_view(
-        *world, w, h, sights, seen, samples, spacing, seed, bounces, SOFTEN, draft, tail, light
+        *world, w, h, sights, seen, samples, spacing, seed, NORMAL_BOUNCES, SOFTEN, tail, light
     )
-    if not draft:
-        _reflect(shot, seen=seen, surface=surface, light=light, glow=glow, seed=seed)
-    if draft:
-        light += DRAFT_AMBIENT * light[seen >= 0].mean(axis=0) if (seen >= 0).any() else 0.0
-    else:
-        _clean(shot, light, surface, sights, seen)
+    _reflect(shot, seen=seen, surface=surface, light=light, glow=glow, seed=seed)
+    _clean(shot, light, surface, sights, seen)
     compose.assemble(light, surface, glow, picture)
     smooth = picture.copy()
     edges = np.zeros(h * w, dtype=np.int32)

@@ -73,6 +73,64 @@ def effective_reflectance(tables, face, u, v, level):
 
 @kernel
 @typing.no_type_check
+def look_through(bvh, arguments, tables, packet, bits, lanes, p, f):
+    """Follow a path that has hit face f through panes and mirrors; it then stands before what it hits last.
+
+    Returns:
+        The face that is seen (-1 = sky), and the length of the way up to the path's new origin.
+    """
+    length = 0.0
+    for _ in range(8):
+        if f < 0:
+            break
+        kind = kind_of(tables, f)
+        if kind == DIFFUSE:
+            break
+        length += p[HIT + 2]
+        n = tables.planes[f]
+        slope = n[0] * p[3] + n[1] * p[4] + n[2] * p[5]
+        px = p[0] + p[HIT + 2] * p[3]
+        py = p[1] + p[HIT + 2] * p[4]
+        pz = p[2] + p[HIT + 2] * p[5]
+        step = offset_of(px, py, pz) * (1.0 if slope > 0.0 else -1.0)
+        r, g, b = reflectance(tables, f, p[HIT], p[HIT + 1], 0)
+        if kind == PANE:
+            share = 1.0 - pane_reflectance(abs(slope))
+            r, g, b = r * share, g * share, b * share
+        else:
+            step = -step
+            p[3], p[4], p[5] = (
+                p[3] - 2.0 * slope * n[0],
+                p[4] - 2.0 * slope * n[1],
+                p[5] - 2.0 * slope * n[2],
+            )
+            r, g, b = (
+                schlick(r, abs(slope)),
+                schlick(g, abs(slope)),
+                schlick(b, abs(slope)),
+            )
+        p[THR] *= r
+        p[THR + 1] *= g
+        p[THR + 2] *= b
+        p[0], p[1], p[2] = px + step * n[0], py + step * n[1], pz + step * n[2]
+        for i in range(16):
+            lanes[i] = 0
+        lanes[0] = -1
+        packet[OX, 0], packet[OY, 0], packet[OZ, 0] = p[0], p[1], p[2]
+        packet[DX, 0], packet[DY, 0], packet[DZ, 0] = p[3], p[4], p[5]
+        packet[TNEAR, 0] = 0.0
+        intersect_packet(bvh, arguments, packet, bits, lanes, tables)
+        f = face_of(bits, 0, tables.num_opaque)
+        p[HIT], p[HIT + 1], p[HIT + 2] = (
+            packet[HIT_U, 0],
+            packet[HIT_V, 0],
+            packet[TFAR, 0],
+        )
+    return f, length
+
+
+@kernel
+@typing.no_type_check
 def see(
     bvh,
     arguments,
@@ -115,54 +173,7 @@ def see(
             if f >= 0:
                 t = plane_distance(tables, f, eye[0], eye[1], eye[2], dx, dy, dz, t)
             p[HIT + 2] = t * stretch
-            length = 0.0
-            for _ in range(8):
-                if f < 0:
-                    break
-                kind = kind_of(tables, f)
-                if kind == DIFFUSE:
-                    break
-                length += p[HIT + 2]
-                n = tables.planes[f]
-                slope = n[0] * p[3] + n[1] * p[4] + n[2] * p[5]
-                px = p[0] + p[HIT + 2] * p[3]
-                py = p[1] + p[HIT + 2] * p[4]
-                pz = p[2] + p[HIT + 2] * p[5]
-                step = offset_of(px, py, pz) * (1.0 if slope > 0.0 else -1.0)
-                m = tables.materials[tables.face_material[f]]
-                r, g, b = reflectance(tables, f, p[HIT], p[HIT + 1], 0)
-                if kind == PANE:
-                    share = 1.0 - pane_reflectance(abs(slope))
-                    r, g, b = r * share, g * share, b * share
-                else:
-                    step = -step
-                    p[3], p[4], p[5] = (
-                        p[3] - 2.0 * slope * n[0],
-                        p[4] - 2.0 * slope * n[1],
-                        p[5] - 2.0 * slope * n[2],
-                    )
-                    r, g, b = (
-                        schlick(r, abs(slope)),
-                        schlick(g, abs(slope)),
-                        schlick(b, abs(slope)),
-                    )
-                p[THR] *= r
-                p[THR + 1] *= g
-                p[THR + 2] *= b
-                p[0], p[1], p[2] = px + step * n[0], py + step * n[1], pz + step * n[2]
-                for i in range(16):
-                    lanes[i] = 0
-                lanes[0] = -1
-                packet[OX, 0], packet[OY, 0], packet[OZ, 0] = p[0], p[1], p[2]
-                packet[DX, 0], packet[DY, 0], packet[DZ, 0] = p[3], p[4], p[5]
-                packet[TNEAR, 0] = 0.0
-                intersect_packet(bvh, arguments, packet, bits, lanes, tables)
-                f = face_of(bits, 0, tables.num_opaque)
-                p[HIT], p[HIT + 1], p[HIT + 2] = (
-                    packet[HIT_U, 0],
-                    packet[HIT_V, 0],
-                    packet[TFAR, 0],
-                )
+            f, length = look_through(bvh, arguments, tables, packet, bits, lanes, p, f)
             seen[row] = f
             s = surface[row]
             if f < 0:
@@ -205,7 +216,6 @@ def light_view(
     seed,
     bounces,
     soften,
-    direct,
     tail,
     light,
 ):
@@ -247,7 +257,6 @@ def light_view(
                     bounces,
                     soften,
                     True,
-                    direct,
                     tail,
                 )
                 for k in range(count):
@@ -337,7 +346,6 @@ def reflect_view(
                 np.uint32(seed ^ np.uint32(0x5BD1E995)),
                 bounces,
                 soften,
-                False,
                 False,
                 0.0,
             )
