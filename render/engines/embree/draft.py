@@ -1,7 +1,8 @@
 """`draft`: direct light on what the centre rays see, in one pass over the picture.
 
-One shadow ray a pixel towards an emitter chosen by what it may bring. The rays of a tile are cast emitter by emitter, so that
-the sixteen of a packet go the same way. Panes and cut-outs cast no shadow here, and gloss and smooth edges are left out.
+One shadow ray a pixel. Of each tile of 16 x 16 pixels, every fourth one across and down go together: they share the choice of
+an emitter and fill one packet, and the sixteen groups of a tile take sixteen strata of that choice (interleaved sampling,
+Keller and Heidrich 2001). Panes and cut-outs cast no shadow here, and gloss and smooth edges are left out.
 """
 
 import math
@@ -10,71 +11,68 @@ import typing
 import numpy as np
 
 from scenelift.render.engines.embree.emit import (
-    choose_emitter,
-    sample_light,
+    cell_chance,
+    cell_of,
+    cell_portal_density,
+    choose_for_cell,
+    sample_emitter,
     sky_radiance,
-    weigh_cell,
 )
 from scenelift.render.engines.embree.kernels import inlined, inlined_exact, kernel
+from scenelift.render.engines.embree.lights import PORTAL
 from scenelift.render.engines.embree.packets import OPAQUE, TFAR, occluded16
 from scenelift.render.engines.embree.path import HIT, THR, aim, offset_of, shading_normal
-from scenelift.render.engines.embree.sampling import morton
+from scenelift.render.engines.embree.sampling import hash32, morton
 from scenelift.render.engines.embree.surface import reflectance
 from scenelift.render.engines.embree.view import DIFFUSE, kind_of, look_through
 
-TILE, BINS = 32, 64
-"""Side of a tile in pixels, a multiple of 4; emitters that are kept apart within it."""
 _U = np.uint32
 
 
 @inlined_exact
 @typing.no_type_check
-def three_numbers(index, seed):
-    """Three numbers in [0, 1) that fill the cube evenly along an index (Roberts 2018, the R3 sequence)."""
-    i = _U(index)
-    a = _U(_U(i * _U(0xD1B54A33)) + seed)
-    b = _U(_U(i * _U(0xABC98389)) + _U(seed * _U(0x9E3779B1)))
-    c = _U(_U(i * _U(0x8CB92BA7)) + _U(seed * _U(0x85EBCA6B)))
-    return a / 4294967296.0, b / 4294967296.0, c / 4294967296.0
+def pair_of_pixel(x, y, seed):
+    """Two numbers in [0, 1), even over neighbouring pixels (Roberts 2018, the R2 sequence along a Z-order curve)."""
+    i = morton(x, y)
+    a = _U(_U(i * _U(0xC13FA9A9)) + seed)
+    b = _U(_U(i * _U(0x91E10DA5)) + hash32(seed))
+    return a / 4294967296.0, b / 4294967296.0
+
+
+@inlined_exact
+@typing.no_type_check
+def stratum_of(group, tile_x, tile_y, seed):
+    """A number in [0, 1) for a group: its neighbours far apart (Bayer's order), those of neighbouring tiles in between."""
+    place = _U(_U(morton(tile_x, tile_y) * _U(0x9E3779B9)) + seed)
+    group = _U(_U(group) ^ _U(hash32(place) & _U(15)))
+    y, d = _U(group >> _U(2)), _U(_U(group >> _U(2)) ^ _U(group & _U(3)))
+    rank = _U(_U(_U(d & _U(1)) << _U(3)) | _U(_U(y & _U(1)) << _U(2)))
+    rank = _U(rank | _U(d & _U(2)) | _U(y >> _U(1)))
+    return (rank + place / 4294967296.0) / 16.0
 
 
 @inlined
 @typing.no_type_check
-def sort_by_emitter(keys, count, starts, order):
-    """Write the positions of the first `count` keys into `order`, equal keys together."""
-    for key in range(BINS):
-        starts[key] = 0
-    for n in range(count):
-        keys[n] = min(keys[n], BINS - 1)
-        starts[keys[n]] += 1
-    before = 0
-    for key in range(BINS):
-        many = starts[key]
-        starts[key] = before
-        before += many
-    for n in range(count):
-        order[starts[keys[n]]] = n
-        starts[keys[n]] += 1
+def aim_at_emitter(tables, lights, cell, k, chance, again, a, b, ray, facing):
+    """Turn a ray, whose origin is set, into one towards emitter k with the light that it would bring; whether it brings any.
 
-
-@kernel
-@typing.no_type_check
-def cast_sorted(bvh, arguments, memory, count, light):
-    """Write the light of those of `count` shadow rays that nothing opaque stops to their owners' rows."""
-    packet, bits, lanes = memory.packet.rows, memory.packet.bits, memory.packet.lanes
-    rays, owners, order = memory.shadows, memory.owners, memory.alive
-    for first in range(0, count, 16):
-        many = min(16, count - first)
-        for i in range(16):
-            lanes[i] = -1 if i < many else 0
-            if i < many:
-                aim(packet, bits, i, rays[order[first + i]], 0.0, OPAQUE)
-        occluded16(lanes.ctypes.data, bvh, packet.ctypes.data, arguments)
-        for i in range(many):
-            if packet[TFAR, i] >= 0.0:
-                n = order[first + i]
-                for c in range(3):
-                    light[owners[n], c] = rays[n, 7 + c]
+    `facing` is the surface's normal and its shading normal.
+    """
+    px, py, pz = np.float64(ray[0]), np.float64(ray[1]), np.float64(ray[2])
+    dx, dy, dz, far, red, green, blue, density = sample_emitter(
+        tables, lights, k, px, py, pz, again, a, b
+    )
+    cosine = dx * facing[3] + dy * facing[4] + dz * facing[5]
+    if cosine <= 0.0 or dx * facing[0] + dy * facing[1] + dz * facing[2] <= 0.0:
+        return False
+    gain = cosine / (np.pi * chance)
+    if lights.kind[k] == PORTAL and lights.num_portals > 1:
+        gain = cosine * density / np.pi
+        gain /= cell_portal_density(lights, cell, px, py, pz, dx, dy, dz)
+    ray[3], ray[4], ray[5] = dx, dy, dz
+    ray[6] = far * (1.0 - 1e-4) - offset_of(px, py, pz)
+    ray[7], ray[8], ray[9] = gain * red, gain * green, gain * blue
+    return True
 
 
 @kernel
@@ -94,24 +92,25 @@ def light_directly(
     seed,
     ambient,
     base,
-    light,
-    glow,
+    picture,
 ):
-    """Write to `glow` (zero, a row a pixel) what one sees: emitted light plus reflectance times the light that arrives.
+    """Write to `picture` (zero, a row a pixel) what one sees: emitted light plus reflectance times the light that arrives.
 
-    `base` and `light` are zeroed room for reflectance, tint of panes included, and light; `albedo` is the labels'. An even
-    light is added, `ambient` times the mean of what arrives.
+    `base` is zeroed room for reflectance, tint of panes included; `albedo` is the labels'. An even light is added,
+    `ambient` times the mean of what arrives.
     """
     h, w = face.shape
     packet, bits, lanes = memory.packet.rows, memory.packet.bits, memory.packet.lanes
-    rays, owners, keys, cumulated = memory.shadows, memory.owners, memory.faces, memory.cumulated
-    across = (w + TILE - 1) // TILE
-    for tile in range(((h + TILE - 1) // TILE) * across):
-        top, left = TILE * (tile // across), TILE * (tile % across)
-        count = 0
-        for place in range(TILE * TILE):
-            y = top + place // (4 * TILE) * 4 + place % 16 // 4
-            x = left + place // 16 * 4 % TILE + place % 4
+    rays, facings, rows = memory.shadows, memory.guides, memory.owners
+    across = (w + 15) // 16
+    surfaces, red_sum, green_sum, blue_sum = 0, 0.0, 0.0, 0.0
+    for number in range((h + 15) // 16 * across * 16):
+        tile, group = number // 16, number % 16
+        top, left = 16 * (tile // across) + group // 4, 16 * (tile % across) + group % 4
+        many, mx, my, mz = 0, 0.0, 0.0, 0.0
+        for i in range(16):
+            rows[i] = -1
+            y, x = top + i // 4 * 4, left + i % 4 * 4
             if y >= h or x >= w:
                 continue
             row, f = y * w + x, face[y, x]
@@ -139,52 +138,62 @@ def light_directly(
                     red, green, blue = reflectance(tables, f, u, v, 0)
             if f < 0:
                 r, g, b = sky_radiance(lights, dy / math.sqrt(dx * dx + dy * dy + dz * dz))
-                glow[row, 0], glow[row, 1], glow[row, 2] = tr * r, tg * g, tb * b
+                picture[row, 0], picture[row, 1], picture[row, 2] = tr * r, tg * g, tb * b
                 continue
             m = tables.materials[tables.face_material[f]]
             base[row, 0], base[row, 1], base[row, 2] = tr * red, tg * green, tb * blue
-            glow[row, 0], glow[row, 1], glow[row, 2] = tr * m[7], tg * m[8], tb * m[9]
-            if lights.kind.shape[0] == 0:
-                continue
+            picture[row, 0], picture[row, 1], picture[row, 2] = tr * m[7], tg * m[8], tb * m[9]
             n = tables.planes[f]
             nx, ny, nz, off = n[0], n[1], n[2], n[3]
             if nx * dx + ny * dy + nz * dz > 0.0:
                 nx, ny, nz, off = -nx, -ny, -nz, -off
-            lift = offset_of(px, py, pz)
-            step = lift - (nx * px + ny * py + nz * pz - off)
+            step = offset_of(px, py, pz) - (nx * px + ny * py + nz * pz - off)
             sx, sy, sz = shading_normal(tables, f, u, v, nx, ny, nz, dx, dy, dz)
-            px, py, pz = px + step * nx, py + step * ny, pz + step * nz
-            total = weigh_cell(lights, px, py, pz, sx, sy, sz, cumulated)
-            if total <= 0.0 and lights.complete:
+            ray, facing = rays[i], facings[i]
+            ray[0], ray[1], ray[2] = px + step * nx, py + step * ny, pz + step * nz
+            facing[0], facing[1], facing[2] = nx, ny, nz
+            facing[3], facing[4], facing[5] = sx, sy, sz
+            rows[i] = row
+            many, mx, my, mz = many + 1, mx + px, my + py, mz + pz
+        surfaces += many
+        if many == 0 or lights.kind.shape[0] == 0:
+            continue
+        cell = cell_of(lights, mx / many, my / many, mz / many)
+        k, again = choose_for_cell(
+            lights, cell, stratum_of(group, tile % across, tile // across, seed)
+        )
+        if k < 0 or again < 0.0:
+            continue
+        chance = cell_chance(lights, cell, k)
+        for i in range(16):
+            lanes[i] = 0
+            if rows[i] < 0:
                 continue
-            choice, a, b = three_numbers(morton(x, y), seed)
-            k, share, again = choose_emitter(
-                lights, cumulated, total, px, py, pz, sx, sy, sz, choice
-            )
-            lx, ly, lz, far, lr, lg, lb, _ = sample_light(
-                tables, lights, total, px, py, pz, sx, sy, sz, k, share, again, a, b
-            )
-            cosine = lx * sx + ly * sy + lz * sz
-            if cosine <= 0.0 or lx * nx + ly * ny + lz * nz <= 0.0:
+            a, b = pair_of_pixel(left + i % 4 * 4, top + i // 4 * 4, seed)
+            if lights.kind[k] == PORTAL:
+                part = int(16.0 * again)
+                a, b = (part % 4 + a) / 4.0, (part // 4 + b) / 4.0
+            if aim_at_emitter(tables, lights, cell, k, chance, again, a, b, rays[i], facings[i]):
+                aim(packet, bits, i, rays[i], 0.0, OPAQUE)
+                lanes[i] = -1
+            else:
+                rows[i] = -1
+        occluded16(lanes.ctypes.data, bvh, packet.ctypes.data, arguments)
+        for i in range(16):
+            row, ray = rows[i], rays[i]
+            if row < 0 or not packet[TFAR, i] >= 0.0:
                 continue
-            ray = rays[count]
-            ray[0], ray[1], ray[2] = px, py, pz
-            ray[3], ray[4], ray[5] = lx, ly, lz
-            ray[6] = far * (1.0 - 1e-4) - lift
-            gain = cosine / np.pi
-            ray[7], ray[8], ray[9] = gain * lr, gain * lg, gain * lb
-            owners[count] = row
-            keys[count] = k
-            count += 1
-        sort_by_emitter(keys, count, memory.corners, memory.alive)
-        cast_sorted(bvh, arguments, memory, count, light)
-    surfaces, red, green, blue = 0, 0.0, 0.0, 0.0
-    for row in range(h * w):
-        if base[row, 0] + base[row, 1] + base[row, 2] > 0.0:
-            surfaces += 1
-            red, green, blue = red + light[row, 0], green + light[row, 1], blue + light[row, 2]
+            red_sum, green_sum, blue_sum = red_sum + ray[7], green_sum + ray[8], blue_sum + ray[9]
+            picture[row, 0] += base[row, 0] * ray[7]
+            picture[row, 1] += base[row, 1] * ray[8]
+            picture[row, 2] += base[row, 2] * ray[9]
     even = ambient / max(surfaces, 1)
+    red, green, blue = (
+        np.float32(even * red_sum),
+        np.float32(even * green_sum),
+        np.float32(even * blue_sum),
+    )
     for row in range(h * w):
-        glow[row, 0] += base[row, 0] * (light[row, 0] + even * red)
-        glow[row, 1] += base[row, 1] * (light[row, 1] + even * green)
-        glow[row, 2] += base[row, 2] * (light[row, 2] + even * blue)
+        picture[row, 0] += base[row, 0] * red
+        picture[row, 1] += base[row, 1] * green
+        picture[row, 2] += base[row, 2] * blue

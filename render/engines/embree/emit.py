@@ -25,6 +25,24 @@ def sky_radiance(lights, dy):
 
 @inlined
 @typing.no_type_check
+def search(cdf, target):
+    """The first entry of a running share above `target`, and how far into it the target lies, in [0, 1) (-1 = no width)."""
+    low, high = 0, cdf.shape[0] - 1
+    while low < high:
+        middle = (low + high) // 2
+        if cdf[middle] <= target:
+            low = middle + 1
+        else:
+            high = middle
+    before = cdf[low - 1] if low > 0 else 0.0
+    width = cdf[low] - before
+    if not width > 0.0:
+        return low, -1.0
+    return low, min(max((target - before) / width, 0.0), 0.999999)
+
+
+@inlined
+@typing.no_type_check
 def weight(lights, k, px, py, pz, nx, ny, nz):
     """How much emitter k may light a surface at p with normal n; zero only where it cannot.
 
@@ -37,12 +55,10 @@ def weight(lights, k, px, py, pz, nx, ny, nz):
     c = lights.centre[k]
     x, y, z = c[0] - px, c[1] - py, c[2] - pz
     reach = lights.reach[k]
-    height = x * nx + y * ny + z * nz
-    if height + reach <= 0.0:
-        return 0.0
+    height = max(x * nx + y * ny + z * nz + reach, 0.0)
     square = max(x * x + y * y + z * z, 1e-12)
-    cosine = min((height + reach) / math.sqrt(square), 1.0)
-    return lights.power[k] * cosine / max(square, reach * reach)
+    away = math.sqrt(square)
+    return lights.power[k] * min(height, away) / (away * max(square, reach * reach))
 
 
 @inlined
@@ -247,25 +263,11 @@ def sample_emitter(tables, lights, k, px, py, pz, again, a, b):
 
 @inlined
 @typing.no_type_check
-def choose_emitter(lights, cumulated, total, px, py, pz, nx, ny, nz, choice):
-    """Choose an emitter by its weight.
-
-    Returns:
-        The emitter (-1 = none), how likely it was to be chosen, and what is left of `choice` as a new number in [0, 1).
-    """
+def sample_light(tables, lights, cumulated, total, px, py, pz, nx, ny, nz, choice, a, b):
+    """Choose an emitter by its weight and a direction to it; returns what `sample_emitter` does."""
     blind = blind_share(lights, total)
     if choice < blind:
-        target = choice / blind
-        low, high = 0, lights.kind.shape[0] - 1
-        while low < high:
-            middle = (low + high) // 2
-            if lights.power_cdf[middle] <= target:
-                low = middle + 1
-            else:
-                high = middle
-        k = low
-        before = lights.power_cdf[k - 1] if k > 0 else 0.0
-        width = lights.power_cdf[k] - before
+        k, again = search(lights.power_cdf, choice / blind)
     else:
         target = (choice - blind) / (1.0 - blind) * total
         slot = 0
@@ -274,19 +276,8 @@ def choose_emitter(lights, cumulated, total, px, py, pz, nx, ny, nz, choice):
         k = lights.cell_lights[cell_of(lights, px, py, pz), slot]
         before = cumulated[slot - 1] if slot > 0 else 0.0
         width = cumulated[slot] - before
-    if k < 0 or not width > 0.0:
-        return -1, 0.0, 0.0
-    again = min(max((target - before) / width, 0.0), 0.999999)
-    if lights.complete:
-        return k, width / total, again
-    return k, choice_density(lights, total, k, px, py, pz, nx, ny, nz), again
-
-
-@inlined
-@typing.no_type_check
-def sample_light(tables, lights, total, px, py, pz, nx, ny, nz, k, share, again, a, b):
-    """Choose a direction to an emitter that was chosen with probability `share` (k < 0: none); as `sample_emitter`."""
-    if k < 0:
+        again = min(max((target - before) / width, 0.0), 0.999999) if width > 0.0 else -1.0
+    if k < 0 or again < 0.0:
         return 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     dx, dy, dz, t, red, green, blue, density = sample_emitter(
         tables, lights, k, px, py, pz, again, a, b
@@ -297,5 +288,49 @@ def sample_light(tables, lights, total, px, py, pz, nx, ny, nz, k, share, again,
             return 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
         gain = density / both
         return dx, dy, dz, t, red * gain, green * gain, blue * gain, both
+    share = choice_density(lights, total, k, px, py, pz, nx, ny, nz)
     gain = 1.0 / share
     return dx, dy, dz, t, red * gain, green * gain, blue * gain, density * share
+
+
+@inlined
+@typing.no_type_check
+def choose_for_cell(lights, cell, choice):
+    """Choose an emitter for all points of a cell.
+
+    Returns:
+        The emitter (-1 = none) and what is left of `choice` as a new number in [0, 1).
+    """
+    blind = 0.0 if lights.complete else 0.1
+    if choice < blind:
+        return search(lights.power_cdf, choice / blind)
+    slot, again = search(lights.cell_cdf[cell], (choice - blind) / (1.0 - blind))
+    return lights.cell_lights[cell, slot], again
+
+
+@inlined
+@typing.no_type_check
+def cell_chance(lights, cell, k):
+    """Probability that `choose_for_cell` takes emitter k."""
+    blind = 0.0 if lights.complete else 0.1
+    chance = 0.0
+    if blind > 0.0:
+        chance = blind * (lights.power_cdf[k] - (lights.power_cdf[k - 1] if k > 0 else 0.0))
+    cdf = lights.cell_cdf[cell]
+    for slot in range(cdf.shape[0]):
+        if lights.cell_lights[cell, slot] == k:
+            chance += (1.0 - blind) * (cdf[slot] - (cdf[slot - 1] if slot > 0 else 0.0))
+    return chance
+
+
+@inlined
+@typing.no_type_check
+def cell_portal_density(lights, cell, px, py, pz, dx, dy, dz):
+    """Density per solid angle with which the portals that a cell chooses are sampled along the unit direction d from p."""
+    density = 0.0
+    count = lights.kind.shape[0]
+    for k in range(count - lights.num_portals, count):
+        even = through_portal(lights, k, px, py, pz, dx, dy, dz)
+        if even > 0.0:
+            density += even * cell_chance(lights, cell, k)
+    return density

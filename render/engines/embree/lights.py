@@ -60,6 +60,8 @@ class Lights(NamedTuple):
     """The emitters that matter in each cell, -1 = none; the cell of (i, j, k) is (i * shape[1] + j) * shape[2] + k."""
     cell_seen: Float64[np.ndarray, "c slots"]
     """Estimated share of each of them that is in sight, with a floor: a guide, never a verdict."""
+    cell_cdf: Float64[np.ndarray, "c slots"]
+    """Running share of them by what they may bring to the cell; the last is 1, or all are 0."""
     ball_centre: Float64[np.ndarray, "b 3"]
     """Bright patches that bounced rays are sent to."""
     ball_radius: Float64[np.ndarray, " b"]
@@ -117,6 +119,7 @@ def gather_lights(
         ball_power=np.zeros(0),
         guided=0.0,
         cell_seen=np.ones((int(shape.prod()), slots), dtype=np.float64),
+        cell_cdf=np.zeros((int(shape.prod()), slots), dtype=np.float64),
     )
 
 

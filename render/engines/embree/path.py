@@ -20,7 +20,6 @@ from scenelift.render.engines.embree.bsdf import (
 )
 from scenelift.render.engines.embree.emit import (
     choice_density,
-    choose_emitter,
     frame_of,
     portal_density,
     sample_light,
@@ -395,9 +394,8 @@ def shade(tables, lights, p, face, cumulated, seed, index, turn, bounce, soften,
     if total > 0.0 or (lights.kind.shape[0] > 0 and not lights.complete):
         choice, _ = pair(index, seed, turn, 1)
         a, b = pair(index, seed, turn, 2)
-        k, share, again = choose_emitter(lights, cumulated, total, x, y, z, sx, sy, sz, choice)
         lx, ly, lz, far, lr, lg, lb, density = sample_light(
-            tables, lights, total, x, y, z, sx, sy, sz, k, share, again, a, b
+            tables, lights, cumulated, total, x, y, z, sx, sy, sz, choice, a, b
         )
         iz = lx * sx + ly * sy + lz * sz
         if iz > 0.0 and lx * nx + ly * ny + lz * nz > 0.0:

@@ -97,10 +97,10 @@ def take_high(shot: Shot, *, seed: np.uint32, samples: int) -> Float32[np.ndarra
 def take_draft(shot: Shot, labels: Labels, *, seed: np.uint32) -> Float32[np.ndarray, "h w 3"]:
     """Light what each centre ray sees by one shadow ray, and evenly by a share of the mean of that."""
     h, w = shot.face.shape
-    base, light, picture = (np.zeros((h * w, 3), dtype=np.float32) for _ in range(3))
+    base, picture = (np.zeros((h * w, 3), dtype=np.float32) for _ in range(2))
     light_directly(
         shot.bvh,
-        shot.library.incoherent_address,
+        shot.library.coherent_address,
         shot.tables,
         shot.lights,
         shot.memory,
@@ -113,7 +113,6 @@ def take_draft(shot: Shot, labels: Labels, *, seed: np.uint32) -> Float32[np.nda
         seed,
         DRAFT_AMBIENT,
         base,
-        light,
         picture,
     )
     return picture.reshape(h, w, 3)

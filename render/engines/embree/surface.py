@@ -5,7 +5,7 @@ import typing
 
 import numpy as np
 
-from scenelift.render.engines.embree.kernels import inlined
+from scenelift.render.engines.embree.kernels import inlined, inlined_exact
 
 
 @inlined
@@ -19,14 +19,20 @@ def uv_at(tables, face, u, v):
     return w * row[0] + u * row[2] + v * row[4], w * row[1] + u * row[3] + v * row[5]
 
 
+@inlined_exact
+@typing.no_type_check
+def _byte(word, shift):
+    return np.uint32(np.uint32(word >> np.uint32(shift)) & np.uint32(255))
+
+
 @inlined
 @typing.no_type_check
 def texel(tables, texture, level, s, t):
     """Bilinear linear RGB and alpha of a repeating texture; (0, 0) is its lower left corner."""
-    start = tables.textures[texture, 0]
-    w, h = tables.textures[texture, 1], tables.textures[texture, 2]
+    row = tables.textures[texture]
+    start, w, h = row[0], row[1], row[2]
     for _ in range(level):
-        start += 4 * w * h
+        start += w * h
         w, h = max(w // 2, 1), max(h // 2, 1)
     x = (s - math.floor(s)) * w - 0.5
     y = (1.0 - (t - math.floor(t))) * h - 0.5
@@ -36,15 +42,19 @@ def texel(tables, texture, level, s, t):
     y1 = y0 + 1 if y0 + 1 < h else 0
     x0 = min(x0, w - 1) if x0 >= 0 else w - 1
     y0 = min(y0, h - 1) if y0 >= 0 else h - 1
-    a, b = start + 4 * (y0 * w + x0), start + 4 * (y0 * w + x1)
-    c, d = start + 4 * (y1 * w + x0), start + 4 * (y1 * w + x1)
-    wa, wb, wc, wd = (1 - fx) * (1 - fy), fx * (1 - fy), (1 - fx) * fy, fx * fy
-    px, lut = tables.texels, tables.linear_of_srgb
-    red = wa * lut[px[a]] + wb * lut[px[b]] + wc * lut[px[c]] + wd * lut[px[d]]
-    green = wa * lut[px[a + 1]] + wb * lut[px[b + 1]] + wc * lut[px[c + 1]] + wd * lut[px[d + 1]]
-    blue = wa * lut[px[a + 2]] + wb * lut[px[b + 2]] + wc * lut[px[c + 2]] + wd * lut[px[d + 2]]
-    alpha = (wa * px[a + 3] + wb * px[b + 3] + wc * px[c + 3] + wd * px[d + 3]) / 255.0
-    return red, green, blue, alpha
+    words, lut = tables.texels, tables.linear_of_srgb
+    above, below = start + y0 * w, start + y1 * w
+    a, b, c, d = words[above + x0], words[above + x1], words[below + x0], words[below + x1]
+    wb, wc, wd = np.float32(fx * (1.0 - fy)), np.float32((1.0 - fx) * fy), np.float32(fx * fy)
+    wa = np.float32(1.0) - wb - wc - wd
+    red = wa * lut[_byte(a, 0)] + wb * lut[_byte(b, 0)]
+    red += wc * lut[_byte(c, 0)] + wd * lut[_byte(d, 0)]
+    green = wa * lut[_byte(a, 8)] + wb * lut[_byte(b, 8)]
+    green += wc * lut[_byte(c, 8)] + wd * lut[_byte(d, 8)]
+    blue = wa * lut[_byte(a, 16)] + wb * lut[_byte(b, 16)]
+    blue += wc * lut[_byte(c, 16)] + wd * lut[_byte(d, 16)]
+    alpha = wa * _byte(a, 24) + wb * _byte(b, 24) + wc * _byte(c, 24) + wd * _byte(d, 24)
+    return red, green, blue, alpha / 255.0
 
 
 @inlined

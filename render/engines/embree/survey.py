@@ -105,3 +105,11 @@ def _survey(bvh, arguments, tables, lights, memory):
                     if not packet[TFAR, n] >= 0.0:
                         seen -= 1
             lights.cell_seen[cell, slot] = max(seen / 16.0, FLOOR)
+        total = 0.0
+        for slot in range(slots):
+            light = lights.cell_lights[cell, slot]
+            strength = _strength(lights, light, cx, cy, cz, spread)
+            total += lights.cell_seen[cell, slot] * strength
+            lights.cell_cdf[cell, slot] = total
+        for slot in range(slots):
+            lights.cell_cdf[cell, slot] /= max(total, 1e-30)

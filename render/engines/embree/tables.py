@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int32, Int64, UInt8
+from jaxtyping import Float32, Float64, Int32, Int64, UInt8, UInt32
 
 BASE, OPACITY, METALLIC, ROUGHNESS, TRANSMISSION, EMISSION = 0, 3, 4, 5, 6, 7
 """Columns of `Tables.materials`; base colour and emission take three each."""
@@ -35,7 +35,7 @@ class Tables(NamedTuple):
     material_texture: Int32[np.ndarray, " m"]
     """Row of `textures`, -1 = none."""
     textures: Int64[np.ndarray, "t 4"]
-    """First byte in `texels`, width, height, number of levels; level i + 1 follows level i at half the size."""
-    texels: UInt8[np.ndarray, " n"]
-    """sRGB red, green, blue and linear alpha."""
+    """First of its `texels`, width, height, number of levels; level i + 1 follows level i at half the size."""
+    texels: UInt32[np.ndarray, " n"]
+    """sRGB red (lowest byte), green, blue and linear alpha."""
     linear_of_srgb: Float32[np.ndarray, "256"]

@@ -1,9 +1,9 @@
-"""Textures of a scene in one buffer of bytes, each with its pyramid of halved copies."""
+"""Textures of a scene in one buffer, each with its pyramid of halved copies."""
 
 import typing
 
 import numpy as np
-from jaxtyping import Float32, Int64, UInt8
+from jaxtyping import Float32, Int64, UInt8, UInt32
 from numba import njit
 
 from scenelift.render.scene import Texture
@@ -28,11 +28,12 @@ def srgb_of_linear() -> UInt8[np.ndarray, "4097"]:
 
 def pack_textures(
     textures: list[Texture],
-) -> tuple[Int64[np.ndarray, "t 4"], UInt8[np.ndarray, " n"]]:
+) -> tuple[Int64[np.ndarray, "t 4"], UInt32[np.ndarray, " n"]]:
     """Lay textures and their pyramids end to end.
 
     Returns:
-        A row a texture (first byte, width, height, levels), and the bytes. Row 0 of a level is its top row.
+        A row a texture (first texel, width, height, levels), and the texels, red in the lowest byte. Row 0 of a level is
+        its top row.
     """
     decode, encode = linear_of_srgb(), srgb_of_linear()
     rows, pieces, start = [], [], 0
@@ -45,10 +46,10 @@ def pack_textures(
             level = _halve(level, decode, encode)
             levels.append(level)
         rows.append((start, levels[0].shape[1], levels[0].shape[0], len(levels)))
-        pieces += [level.ravel() for level in levels]
-        start += sum(level.size for level in levels)
+        pieces += [level.view("<u4").ravel() for level in levels]
+        start += sum(level.size // 4 for level in levels)
     table = np.array(rows, dtype=np.int64).reshape(-1, 4)
-    return table, np.concatenate(pieces) if pieces else np.zeros(0, dtype=np.uint8)
+    return table, np.concatenate([np.zeros(0, dtype=np.uint32), *pieces])
 
 
 @njit(cache=True, nogil=True)
