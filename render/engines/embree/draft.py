@@ -43,7 +43,7 @@ def pair_of_pixel(x, y, seed):
 @typing.no_type_check
 def stratum_of(group, tile_x, tile_y, seed):
     """A number in [0, 1) for a group: its neighbours far apart (Bayer's order), those of neighbouring tiles in between."""
-    place = _U(_U(morton(tile_x, tile_y) * _U(0x9E3779B9)) + seed)
+    place = _U(_U(morton(tile_x, tile_y) * _U(0x9E3779B9)) + hash32(_U(~seed)))
     group = _U(_U(group) ^ _U(hash32(place) & _U(15)))
     y, d = _U(group >> _U(2)), _U(_U(group >> _U(2)) ^ _U(group & _U(3)))
     rank = _U(_U(_U(d & _U(1)) << _U(3)) | _U(_U(y & _U(1)) << _U(2)))

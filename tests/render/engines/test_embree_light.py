@@ -270,6 +270,66 @@ def facing(material: Material, *, sky: float = 0.0) -> Scene:
     )
 
 
+def many_lights() -> Scene:
+    """A room with a glowing panel, three lamps, a spot, and an open side that is named twice, here and a metre further out."""
+    room = box_room()
+    lamps = [point_light((x, 1.2, -1.5), intensity=0.6) for x in (-1.5, 0.2, 1.6)]
+    spot = Light(
+        kind="spot",
+        intensity=(3.0, 2.0, 1.0),
+        position_world=(0.0, 2.3, 1.0),
+        direction_world=(0.2, -1.0, -0.5),
+        cone_rad=0.6,
+    )
+    walls = tuple(part for part in room.nodes if part.name != "wall_left")
+    hole = np.array([[-2.0, 0.0, -2.5], [-2.0, 0.0, 2.5], [-2.0, 2.6, 2.5], [-2.0, 2.6, -2.5]])
+    behind = hole + np.array([-1.0, 0.0, 0.0])
+    return replace(
+        room,
+        nodes=walls,
+        lights=(*lamps, spot),
+        sky=uniform_sky(0.5),
+        portals_world=np.stack([hole, behind]),
+    )
+
+
+@pytest.mark.parametrize("most", [16, 3])
+def test_draft_is_direct_light_on_average(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over many seeds `draft`, but for its even light, is what one bounce gives, also where cells cannot list every emitter."""
+    monkeypatch.setattr("scenelift.render.engines.embree.lights.MAX_SLOTS", most)
+    monkeypatch.setattr("scenelift.render.engines.embree.radiance.DRAFT_AMBIENT", 0.0)
+    scene = many_lights()
+    camera = camera_at((1.2, 1.4, 2.0), (-0.3, 0.9, -1.0), width=32, height=32, focal_px=30)
+    with embree.prepare(scene) as engine:
+        labels = engine.labels(camera)
+        drafts = [
+            engine.radiance(camera, labels, quality="draft", seed=seed) for seed in range(1000)
+        ]
+        lights = engine.shot(camera).lights
+        assert len(lights.kind) == 7
+        assert lights.complete == (most == 16)
+    exact = raw(scene, camera, samples=4096, bounces=1)
+    panel = [node.name for node in scene.nodes].index("panel") + 1
+    surfaces = 64 * labels.instance + (labels.normal @ (16, 4, 1)).astype(np.int64)
+    flat = _inner(surfaces) & (labels.instance > 0) & (labels.instance != panel)
+    mean = np.mean(drafts, axis=0)
+    assert mean[flat].mean() == pytest.approx(exact[flat].mean(), rel=0.01)
+    for instance in np.unique(labels.instance[flat]):
+        here = flat & (labels.instance == instance)
+        if here.sum() > 30:
+            np.testing.assert_allclose(mean[here].mean(), exact[here].mean(), rtol=0.04, atol=4e-3)
+
+
+def _inner(ids: np.ndarray) -> np.ndarray:
+    """Pixels whose neighbours show the same surface: a centre ray and a pixel's area agree there."""
+    padded = np.pad(ids.astype(np.int64), 1, constant_values=-1)
+    same = np.ones(ids.shape, dtype=bool)
+    for y in range(3):
+        for x in range(3):
+            same &= padded[y : y + ids.shape[0], x : x + ids.shape[1]] == ids
+    return same
+
+
 @pytest.mark.parametrize("quality", ["draft", "normal", "high"])
 def test_a_mirror_shows_what_stands_behind_the_viewer(quality: Quality) -> None:
     mirror = Material(name="mirror", base_color=(0.9, 0.9, 0.9), metallic=1.0, roughness=0.0)
