@@ -4,7 +4,7 @@ import pytest
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Note `num_cases` of a test function as the property `count`."""
-    num_cases = getattr(getattr(item, "function", None), "num_cases", None)
-    if num_cases is not None:
-        item.user_properties.append(("count", num_cases))
+    """Note the argument of a test's mark `num_cases` as its property `count`."""
+    mark = item.get_closest_marker("num_cases")
+    if mark is not None:
+        item.user_properties.append(("count", mark.args[0]))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
@@ -29,7 +30,7 @@ def count() -> int:
 
 def hostile(function: Callable[..., None]) -> Callable[..., None]:
     """Run a test on `count()` examples, none of which may take more than ten seconds."""
-    return settings(
+    decorated = settings(
         max_examples=count(),
         deadline=10_000,
         derandomize=True,
@@ -40,6 +41,7 @@ def hostile(function: Callable[..., None]) -> Callable[..., None]:
             HealthCheck.filter_too_much,
         ],
     )(function)
+    return pytest.mark.num_cases(count())(decorated)
 
 
 @st.composite

@@ -117,7 +117,7 @@ def bare_boxes(scene: Scene) -> list[str]:
     return [node.name for node in furniture(scene) if len(node.mesh.faces) <= 12]
 
 
-def ways_are_free(scene: Scene, *, clearance_m: float = 0.2, cell_m: float = 0.05) -> bool:
+def ways_are_free(scene: Scene, *, clearance_m: float = 0.2, cell_m: float = 0.025) -> bool:
     """Whether a disc can be pushed from each door to all others and to the room's middle.
 
     What stands in the way is found by rays from head height down, so that nothing of the generator's own maps is used.
