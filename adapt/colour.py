@@ -14,6 +14,8 @@ from torch import Tensor
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
+Grey = Literal["none", "sample", "batch"]
+
 _LUMA = (0.299, 0.587, 0.114)
 """ITU-R BT.601."""
 _GREY, _BRIGHTNESS, _CONTRAST, _SATURATION, _BLUR, _SIGMA = range(6)
@@ -23,7 +25,7 @@ _GREY, _BRIGHTNESS, _CONTRAST, _SATURATION, _BLUR, _SIGMA = range(6)
 class ColourSettings:
     """What happens to colour."""
 
-    grey: Literal["none", "sample", "batch"] = "sample"
+    grey: Grey = "sample"
     """Replicate one of the three channels, chosen for each sample, or for the whole batch as Ren and Lee's released code does
     (the choice of its first sample's seed: the one case in which a sample's input depends on its batch)."""
     brightness: float = 0.0
@@ -67,20 +69,16 @@ def to_input(
     Returns:
         (value in 0 to 1 - mean) / std.
     """
-    if settings.grey != "none":
-        choice = _choose_channel(sample_seed, whole_batch=settings.grey == "batch")
+    choice = _choose_channel(sample_seed, grey=settings.grey)
     if not (
         settings.brightness or settings.contrast or settings.saturation or settings.blur_probability
     ):
         # Fewer bytes to move: the choice is made among the 8-bit channels.
-        kept = _pick(images, choice) if settings.grey != "none" else images
-        return _normalise(kept.to(torch.float32).div_(255), settings=settings)
+        return _normalise(_pick(images, choice).to(torch.float32).div_(255), settings=settings)
     values = _jitter(images, sample_seed, settings=settings)
     if settings.blur_probability:
         values = _blur(values, sample_seed, settings=settings)
-    if settings.grey != "none":
-        values = _pick(values, choice)
-    return _normalise(values, settings=settings)
+    return _normalise(_pick(values, choice), settings=settings)
 
 
 def uniform(sample_seed: Int64[Tensor, " n"], *, salt: int) -> Float32[Tensor, " n"]:
@@ -107,13 +105,17 @@ def _shifted(numbers: Int64[Tensor, " n"], bits: int) -> Int64[Tensor, " n"]:
     return (numbers >> bits) & ((1 << (64 - bits)) - 1)
 
 
-def _choose_channel(sample_seed: Int64[Tensor, " n"], *, whole_batch: bool) -> Int64[Tensor, " n"]:
-    seeds = sample_seed[:1].expand_as(sample_seed) if whole_batch else sample_seed
+def _choose_channel(sample_seed: Int64[Tensor, " n"], *, grey: Grey) -> Int64[Tensor, " n"] | None:
+    if grey == "none":
+        return None
+    seeds = sample_seed[:1].expand_as(sample_seed) if grey == "batch" else sample_seed
     return (uniform(seeds, salt=_GREY) * 3).to(torch.int64)
 
 
-def _pick(values: Tensor, choice: Int64[Tensor, " n"]) -> Tensor:
-    """Return one channel of each sample, n 1 h w."""
+def _pick(values: Tensor, choice: Int64[Tensor, " n"] | None) -> Tensor:
+    """Return one channel of each sample, n 1 h w; all without a choice."""
+    if choice is None:
+        return values
     return values[torch.arange(len(values), device=values.device), choice][:, None]
 
 

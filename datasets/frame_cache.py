@@ -10,14 +10,15 @@ import os
 import tempfile
 from multiprocessing.context import get_spawning_popen
 from multiprocessing.reduction import DupFd
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
 from scenelift.datasets.geometry import Frame
+from scenelift.datasets.store_schema import Channel
 
 _HEADER_BYTES = 16
-_CHANNELS: tuple[tuple[str, type[np.generic], int], ...] = (
+_CHANNELS: tuple[tuple[Channel, type[np.generic], int], ...] = (
     ("image", np.uint8, 3), ("depth", np.float32, 1), ("normal", np.int16, 3), ("edge", np.bool_, 1),
     ("instance", np.uint16, 1), ("semantic", np.uint8, 1),
 )  # fmt: skip
@@ -35,27 +36,29 @@ class FrameCache:
             like: A frame with the channels that all have.
             slot_px: Pixels of the largest frame that is kept.
         """
+        self._handle = -1
         self._slot_bytes = slot_bytes(like, slot_px=slot_px)
         self._full = False
         with tempfile.TemporaryFile(prefix="scenelift-frames-") as file:
             file.truncate(count * self._slot_bytes)
             self._handle = os.dup(file.fileno())
-        self._map = self._mapped()
+        self._map: mmap.mmap | None = _mapped(self._handle)
 
     def __getstate__(self) -> dict[str, Any]:
-        state = {**self.__dict__, "_map": None}
+        state = {**self.__dict__, "_map": None, "_handle": None}
         # Outside a start of a process there is nobody to hand the file to.
-        state["_handle"] = DupFd(self._handle) if get_spawning_popen() is not None else None
+        if self._map is not None and get_spawning_popen() is not None:
+            state["_handle"] = DupFd(self._handle)
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        if self._handle is not None:
-            self._handle = cast("Any", self._handle).detach()
-            self._map = self._mapped()
+        self.__dict__.update({**state, "_handle": -1})
+        if state["_handle"] is not None:
+            self._handle = handle = state["_handle"].detach()
+            self._map = _mapped(handle)
 
     def __del__(self) -> None:
-        if getattr(self, "_handle", None) is not None:
+        if self._handle >= 0:
             os.close(self._handle)
 
     def get(self, index: int) -> Frame | None:
@@ -67,14 +70,14 @@ class FrameCache:
         if not height:
             return None
         start += _HEADER_BYTES
-        frame: dict[str, np.ndarray] = {}
+        frame: Frame = {}
         for bit, (name, kind, depth) in enumerate(_CHANNELS):
             if mask >> bit & 1:
                 count = height * width * depth
                 shape = (height, width, depth) if depth > 1 else (height, width)
                 frame[name] = np.frombuffer(self._map, kind, count, start).reshape(shape)
                 start += count * np.dtype(kind).itemsize
-        return cast("Frame", frame)
+        return frame
 
     def put(self, index: int, frame: Frame) -> None:
         """Keep a frame if it fits; two processes may put the same one at once."""
@@ -85,9 +88,8 @@ class FrameCache:
             or slot_bytes(frame, slot_px=height * width) > self._slot_bytes
         ):
             return
-        arrays = cast("dict[str, np.ndarray]", frame)
-        mask = sum(1 << bit for bit, (name, _, _) in enumerate(_CHANNELS) if name in arrays)
-        body = b"".join(arrays[name].tobytes() for name, _, _ in _CHANNELS if name in arrays)
+        mask = sum(1 << bit for bit, (name, _, _) in enumerate(_CHANNELS) if name in frame)
+        body = b"".join(frame[name].tobytes() for name, _, _ in _CHANNELS if name in frame)
         start = index * self._slot_bytes
         try:
             # The header comes last: who sees it sees the whole frame. A write says where a mapping would crash that the
@@ -100,8 +102,9 @@ class FrameCache:
             _logger.warning("frames are no longer kept in memory: %s", error)
             self._full = True
 
-    def _mapped(self) -> mmap.mmap:
-        return mmap.mmap(self._handle, 0, prot=mmap.PROT_READ)
+
+def _mapped(handle: int) -> mmap.mmap:
+    return mmap.mmap(handle, 0, prot=mmap.PROT_READ)
 
 
 def slot_bytes(like: Frame, *, slot_px: int) -> int:

@@ -5,25 +5,17 @@ nearest centre, so that no label is ever blended. What is random comes from a ge
 """
 
 from dataclasses import dataclass
-from typing import TypedDict, cast
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float32, Int16, Int64, Shaped, UInt8, UInt16
+from jaxtyping import Int64, Shaped, UInt8
 
+from scenelift.datasets.store_schema import Channel
 
-class Frame(TypedDict, total=False):
-    """The arrays of one view or photo, of one size; channels are named as in the file."""
-
-    image: UInt8[np.ndarray, "h w 3"]
-    """sRGB; always there."""
-    depth: Float32[np.ndarray, "h w"]
-    """z-depth in metres, 0 invalid."""
-    normal: Int16[np.ndarray, "h w 3"]
-    """Unit normal x 32767, camera frame (x right, y up, z to the viewer); 0 invalid."""
-    edge: Bool[np.ndarray, "h w"]
-    instance: UInt16[np.ndarray, "h w"]
-    semantic: UInt8[np.ndarray, "h w"]
+Frame = dict[Channel, Shaped[np.ndarray, "_ _ ..."]]
+"""The arrays of one view or photo, of one size: `image` (uint8 h w 3, sRGB; always there) and, where there are labels, `depth`
+(float32 h w, z-depth in metres, 0 invalid), `normal` (int16 h w 3, unit normal x 32767 in the camera frame, 0 invalid), `edge`
+(bool h w), `instance` (uint16 h w), `semantic` (uint8 h w)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,7 +57,7 @@ class Cut:
 def resize_frame(frame: Frame, *, resize_px: int) -> Frame:
     """Bring the shorter side to `resize_px`, and the longer one in proportion, rounded.
 
-    >>> frame = Frame(image=np.zeros((30, 40, 3), np.uint8), edge=np.zeros((30, 40), bool))
+    >>> frame: Frame = {"image": np.zeros((30, 40, 3), np.uint8), "edge": np.zeros((30, 40), bool)}
     >>> {name: array.shape for name, array in resize_frame(frame, resize_px=12).items()}
     {'image': (12, 16, 3), 'edge': (12, 16)}
     """
@@ -78,8 +70,8 @@ def resize_frame(frame: Frame, *, resize_px: int) -> Frame:
     )
     rows = nearest_centres(height, count=new_height)
     columns = nearest_centres(width, count=new_width)
-    resized: dict[str, np.ndarray] = {}
-    for name, array in _arrays(frame).items():
+    resized: Frame = {}
+    for name, array in frame.items():
         if name == "image":
             how = cv2.INTER_AREA if short > resize_px else cv2.INTER_LINEAR
             resized[name] = np.asarray(
@@ -87,7 +79,7 @@ def resize_frame(frame: Frame, *, resize_px: int) -> Frame:
             )
         else:
             resized[name] = array[rows].take(columns, axis=1)
-    return _frame(resized)
+    return resized
 
 
 def nearest_centres(length: int, *, count: int) -> Int64[np.ndarray, " count"]:
@@ -131,8 +123,8 @@ def cut_frame(frame: Frame, cut: Cut, *, crop_px: int) -> Frame:
     """
     rows = slice(cut.top_px, cut.top_px + crop_px)
     columns = slice(cut.left_px, cut.left_px + crop_px)
-    done: dict[str, np.ndarray] = {}
-    for name, array in _arrays(frame).items():
+    done: Frame = {}
+    for name, array in frame.items():
         part = array[rows, columns]
         if cut.mirrored:
             part = part[:, ::-1]
@@ -141,18 +133,10 @@ def cut_frame(frame: Frame, cut: Cut, *, crop_px: int) -> Frame:
         done[name] = np.ascontiguousarray(part)
     if cut.quality is not None:
         done["image"] = _through_jpeg(done["image"], quality=cut.quality)
-    return _frame(done)
+    return done
 
 
 def _through_jpeg(image: UInt8[np.ndarray, "h w 3"], *, quality: int) -> UInt8[np.ndarray, "h w 3"]:
     blue_first = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
     _, data = cv2.imencode(".jpg", blue_first, [cv2.IMWRITE_JPEG_QUALITY, quality])
     return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR_RGB))
-
-
-def _arrays(frame: Frame) -> dict[str, Shaped[np.ndarray, "h w *c"]]:
-    return cast("dict[str, np.ndarray]", frame)
-
-
-def _frame(arrays: dict[str, Shaped[np.ndarray, "h w *c"]]) -> Frame:
-    return cast("Frame", arrays)

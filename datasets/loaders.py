@@ -14,7 +14,7 @@ import signal
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
-from typing import Any, Literal, NamedTuple, Protocol, Self, cast
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import cv2
 import numpy as np
@@ -40,6 +40,7 @@ class StreamError(RuntimeError):
     """A stream whose workers are gone."""
 
 
+@runtime_checkable
 class Source(Protocol):
     """What a stream reads: `SyntheticDataset`, `PhotoDataset` and whatever else gives frames by number."""
 
@@ -146,7 +147,7 @@ class Stream:
         """Photos of the batches so far that were replaced: name to reason."""
         return dict(self._bad)
 
-    def __iter__(self) -> Self:
+    def __iter__(self) -> "Stream":
         return self
 
     def __next__(self) -> Batch:
@@ -185,7 +186,7 @@ class Stream:
         """Stop the workers; the next batch starts them again."""
         self._fetched = None
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Stream":
         return self
 
     def __exit__(
@@ -256,7 +257,7 @@ def sample_seed(*, seed: int, stream: str, index: int, epoch: int) -> int:
     """Hash what makes a sample's random decisions into 63 bits.
 
     >>> sample_seed(seed=0, stream="real", index=3, epoch=0)
-    0
+    1360803202457696196
     """
     text = f"{seed}/{stream}/{index}/{epoch}".encode()
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big") >> 1
@@ -332,7 +333,11 @@ class _Frames:
                 "%d bytes of frames are not kept in memory: %d allowed", whole, cache_bytes
             )
             return None
-        return FrameCache(len(self._source), like=first, slot_px=slot_px)
+        try:
+            return FrameCache(len(self._source), like=first, slot_px=slot_px)
+        except OSError as error:
+            _logger.warning("frames are not kept in memory: %s", error)
+            return None
 
 
 class _Batches(Dataset[_Packed]):
@@ -381,10 +386,9 @@ class _From:
 
 
 def _pack(frames: Sequence[Frame], *, seeds: Sequence[int]) -> dict[str, Tensor]:
-    arrays = [cast("dict[str, np.ndarray]", frame) for frame in frames]
-    packed = {
-        name: torch.from_numpy(np.stack([array[name] for array in arrays]))
-        for name in arrays[0]
+    packed: dict[str, Tensor] = {
+        name: torch.from_numpy(np.stack([frame[name] for frame in frames]))
+        for name in frames[0]
         if name != "instance"
     }
     packed["sample_seed"] = torch.tensor(seeds, dtype=torch.int64)

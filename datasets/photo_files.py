@@ -10,7 +10,7 @@ import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, BinaryIO, Protocol
+from typing import IO, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Int64, UInt8
@@ -33,6 +33,7 @@ class PhotoError(ValueError):
     """Photos that cannot be found, read or decoded."""
 
 
+@runtime_checkable
 class PhotoFiles(Protocol):
     """Encoded photos by number."""
 
@@ -117,18 +118,21 @@ class TarPhotos:
         sizes: Int64[np.ndarray, " n"],
     ) -> None:
         """Take an index; `photos_in_tar` makes one."""
+        self._handle: int | None = None
         self._path = path
         self._names = names
         self._offsets = offsets
         self._sizes = sizes
-        self._handle: BinaryIO | None = None
-        self._process_id = os.getpid()
 
     def __len__(self) -> int:
         return len(self._names)
 
     def __getstate__(self) -> dict[str, object]:
         return {**self.__dict__, "_handle": None}
+
+    def __del__(self) -> None:
+        if self._handle is not None:
+            os.close(self._handle)
 
     def name(self, index: int) -> str:
         """Return archive and member."""
@@ -137,10 +141,10 @@ class TarPhotos:
     def read(self, index: int) -> bytes:
         """Read the member, without a shared file position: safe in threads and after a fork."""
         try:
-            if self._handle is None or self._process_id != os.getpid():
-                self._handle, self._process_id = self._path.open("rb", buffering=0), os.getpid()
+            if self._handle is None:
+                self._handle = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
             size = int(self._sizes[index])
-            data = os.pread(self._handle.fileno(), size, int(self._offsets[index]))
+            data = os.pread(self._handle, size, int(self._offsets[index]))
         except OSError as error:
             raise PhotoError(f"{self.name(index)}: cannot be read: {_reason(error)}") from error
         if len(data) != size:

@@ -109,13 +109,12 @@ class SyntheticDataset(Dataset[SyntheticSample]):
             IndexError: if there are not so many.
             StoreError: if the view is damaged.
         """
-        arrays = self._reader.read(
+        return self._reader.read(
             int(self._indices[index]),
             channels=self._channels,
             raw_normals=True,
             edge_bits=self._edge_bits,
         )
-        return cast("Frame", arrays)
 
     def __getitem__(self, index: int) -> SyntheticSample:
         """Read one view.
@@ -124,7 +123,7 @@ class SyntheticDataset(Dataset[SyntheticSample]):
             IndexError: if there are not so many.
             StoreError: if the view is damaged.
         """
-        arrays = cast("dict[Channel, np.ndarray]", self.frame(index))
+        arrays = self.frame(index)
         position = int(self._indices[index])
         sample: dict[str, Tensor | int] = {"index": position}
         if "image" in arrays:

@@ -76,6 +76,8 @@ def _walk(file: BinaryIO, *, path: Path) -> Iterator[TarMember]:
         inside = _inside(name)
         if kind in b"0\x007" and inside and not sparse and not name.endswith("/"):
             yield TarMember(inside, start, size)
+    if position < total:
+        raise TarError(f"{path}: cut off: {total - position} bytes follow its last member")
 
 
 def _check(header: bytes, *, path: Path, position: int) -> tuple[bytes, int]:
