@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from scenelift.adapt.backbones import Backbone
+from scenelift.adapt.backbones import Backbone, Layer
 from scenelift.adapt.initialise import Init, initialise, without_weights
 from scenelift.adapt.method import Features
 
@@ -117,12 +117,16 @@ class Heads(nn.Module):
 def _fit(
     answer: Float[Tensor, "n c h0 w0"], *, width: int, height: int
 ) -> Float[Tensor, "n c {height} {width}"]:
-    """Bring an answer to the picture's size, in single precision."""
+    """Bring an answer to the picture's size, in single precision at least.
+
+    It is cut, or its last row and column repeat: stretching would shift it against the picture, more so far from the corner.
+    """
     if answer.dtype in (torch.float16, torch.bfloat16):
         answer = answer.float()
-    if answer.shape[-2:] == (height, width):
-        return answer
-    return F.interpolate(answer, size=(height, width), mode="bilinear", align_corners=False)
+    right, below = width - answer.shape[-1], height - answer.shape[-2]
+    if right > 0 or below > 0:
+        answer = F.pad(answer, (0, max(right, 0), 0, max(below, 0)), mode="replicate")
+    return answer[..., :height, :width]
 
 
 def build_heads(
@@ -169,7 +173,7 @@ def _construct(backbone: Backbone, *, tasks: Mapping[str, int], design: Design) 
         by_task = {t: deconvolution_head(deepest.channels, out=c) for t, c in tasks.items()}
     else:
         by_task = {
-            task: light_head(deepest.channels, stride=deepest.stride, out=channels)
+            task: light_head(deepest, border=backbone.unseen_border, out=channels)
             for task, channels in tasks.items()
         }
     return Heads(shared=shared, by_task=by_task, layers=layers, after_relu=backbone.taps == "post")
@@ -212,18 +216,25 @@ LIGHT_STRIDE = 4
 """The light head computes down to this stride and answers the pixels below it as channels."""
 
 
-def light_head(channels: int, *, stride: int, out: int) -> ChainHead:
-    """Build a head of few operations: narrow the map, double it to a quarter of the picture, then spread channels to pixels."""
-    width = min(LIGHT_WIDTH, channels)
+def light_head(layer: Layer, *, border: bool, out: int) -> ChainHead:
+    """Build a head of few operations: narrow the map, double it to a quarter of the picture, then spread channels to pixels.
+
+    Args:
+        layer: The map that is read.
+        border: Whether the map ends half a position before the picture does; then the first doubling adds that much.
+        out: Channels of the answer.
+    """
+    width, stride = max(16, min(LIGHT_WIDTH, layer.channels // 4)), layer.stride
     parts: list[nn.Module] = [
-        nn.Conv2d(channels, width, 1, bias=False),
+        nn.Conv2d(layer.channels, width, 1, bias=False),
         nn.BatchNorm2d(width),
         nn.ReLU(inplace=True),
     ]
+    padding = 0 if border else 1
     while stride > LIGHT_STRIDE:
         narrower = max(width // 2, 16)
-        parts += _up_block(width, narrower, kernel=4, padding=1)
-        width, stride = narrower, math.ceil(stride / 2)
+        parts += _up_block(width, narrower, kernel=4, padding=padding)
+        width, stride, padding = narrower, math.ceil(stride / 2), 1
     parts += [nn.Conv2d(width, out * stride**2, 3, padding=1), nn.PixelShuffle(stride)]
     return ChainHead(*parts)
 

@@ -54,6 +54,7 @@ class AlexNet(Backbone):
             ),
             taps=taps,
             min_size_px=31,
+            unseen_border=True,
             aliases=ALIASES,
         )
         c1, c2, c3, c4, c5 = widths.conv

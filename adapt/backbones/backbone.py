@@ -41,6 +41,7 @@ class Backbone(nn.Module):
         layers: tuple[Layer, ...],
         taps: Taps,
         min_size_px: int,
+        unseen_border: bool = False,
         aliases: Mapping[str, str] | None = None,
     ) -> None:
         """Note what there is to read.
@@ -50,6 +51,7 @@ class Backbone(nn.Module):
             layers: The feature maps in order of depth; the last is what heads read.
             taps: Where feature maps are taken.
             min_size_px: The smallest side of a picture that reaches the last layer.
+            unseen_border: Whether the last map's positions end half a stride before the picture does, for want of padding.
             aliases: Other names of layers.
 
         Raises:
@@ -62,6 +64,7 @@ class Backbone(nn.Module):
         self.layers = layers
         self.taps: Taps = taps
         self.min_size_px = min_size_px
+        self.unseen_border = unseen_border
         self.folded = False
         self._aliases = dict(aliases or {})
 
