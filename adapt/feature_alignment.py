@@ -259,6 +259,10 @@ class FeatureAlignment:
         self._evaluate()
         return self._see(batch["image"], batch)
 
+    def see(self, batch: Batch) -> Features:
+        """Return the feature maps of a batch by the backbone in the mode it is in."""
+        return self._see(batch["image"], batch)
+
     def state_dict(self) -> dict[str, Any]:
         """Return all that decides how training goes on."""
         critic = self._critic_optimiser
