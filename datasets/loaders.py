@@ -11,6 +11,7 @@ import logging
 import math
 import multiprocessing
 import signal
+import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
@@ -22,6 +23,7 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
+from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from scenelift.datasets.frame_cache import FrameCache, slot_bytes
 from scenelift.datasets.geometry import Frame, Geometry, cut_frame, draw_cut, resize_frame
@@ -184,6 +186,9 @@ class Stream:
 
     def close(self) -> None:
         """Stop the workers; the next batch starts them again."""
+        if isinstance(self._fetched, _MultiProcessingDataLoaderIter):
+            # The loader itself does this when nobody refers to its iterator any more; a traceback does.
+            self._fetched._shutdown_workers()
         self._fetched = None
 
     def __enter__(self) -> "Stream":
@@ -418,8 +423,17 @@ def _unpack(packed: dict[str, Tensor], *, device: torch.device) -> Batch:
 def _prepare_worker(_worker: int) -> None:
     """Leave Ctrl-C to the parent, which ends its workers; use one thread."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.excepthook = _report_unless_parting
     torch.set_num_threads(1)
     cv2.setNumThreads(0)
+
+
+def _report_unless_parting(
+    kind: type[BaseException], error: BaseException, traceback: TracebackType | None
+) -> None:
+    """Say nothing when the parent hangs up on the thread that hands it tensors, which is how Ctrl-C looks from a worker."""
+    if not issubclass(kind, ConnectionError):
+        sys.__excepthook__(kind, error, traceback)
 
 
 def _as_is(packed: Any) -> Any:
