@@ -329,9 +329,11 @@ class _Frames:
         return frame
 
     def _make_cache(self, cache_bytes: int) -> FrameCache | None:
-        """Make room for frames of up to 3:2, and of the first one's shape."""
+        """Make room for frames of the first one's shape; for photos, whose shapes differ, up to 3:2 at least."""
         first = resize_frame(self._source.frame(0), resize_px=self._resize_px)
-        slot_px = max(first["image"].size // 3, self._resize_px * self._resize_px * 3 // 2)
+        slot_px = first["image"].size // 3
+        if isinstance(self._source, PhotoDataset):
+            slot_px = max(slot_px, self._resize_px * self._resize_px * 3 // 2)
         whole = len(self._source) * slot_bytes(first, slot_px=slot_px)
         if whole > cache_bytes:
             _logger.info(
@@ -409,7 +411,8 @@ def _unpack(packed: dict[str, Tensor], *, device: torch.device) -> Batch:
         batch["normal"] = normal.to(torch.float32, memory_format=torch.contiguous_format).mul_(
             float(np.float32(1 / NORMAL_SCALE))
         )
-        batch["valid"] = (normal != 0).any(dim=1, keepdim=True)
+        if "depth" not in there:
+            batch["valid"] = (normal != 0).any(dim=1, keepdim=True)
     if "depth" in there:
         batch["z_depth_m"] = there["depth"][:, None]
         batch["valid"] = batch["z_depth_m"] > 0
