@@ -13,7 +13,7 @@ import multiprocessing
 import signal
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
@@ -34,11 +34,12 @@ Batch = dict[str, Tensor]
 """`image` (UInt8 n 3 h w, sRGB, channels last in memory), `sample_seed` (Int64 n) and, where the source has labels, `z_depth_m`
 (Float32 n 1 h w), `normal` (Float32 n 3 h w), `edge` (Bool n 1 h w), `valid` (Bool n 1 h w), `semantic` (Int64 n h w)."""
 
+_MAX_NAMED = 20
 _CPU = torch.device("cpu")
 _logger = logging.getLogger(__name__)
 
 
-class StreamError(RuntimeError):
+class StreamError(OSError):
     """A stream whose workers are gone."""
 
 
@@ -175,10 +176,7 @@ class Stream:
         if packed.error is not None:
             self.close()
             raise packed.error
-        for photo, reason in packed.bad.items():
-            if photo not in self._bad:
-                _logger.warning("stream %s: photo replaced by the next: %s", self._name, reason)
-        self._bad |= packed.bad
+        self._note(packed.bad)
         batch = _unpack(packed.arrays, device=self._device)
         self._position += 1
         self._wait_s += time.perf_counter() - begin
@@ -201,6 +199,16 @@ class Stream:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _note(self, bad: Mapping[str, str]) -> None:
+        """Remember photos that were replaced, each once, whichever workers met it; name the first ones in the log."""
+        for photo, reason in bad.items():
+            if photo not in self._bad:
+                self._bad[photo] = reason
+                if len(self._bad) <= _MAX_NAMED:
+                    _logger.warning("stream %s: photo replaced by the next: %s", self._name, reason)
+                if len(self._bad) == _MAX_NAMED:
+                    _logger.warning("stream %s: further bad photos are not named", self._name)
 
     def _start(self) -> Iterable[_Packed]:
         positions = _From(self._position)
@@ -306,6 +314,7 @@ class _Frames:
     def __init__(self, source: Source, *, resize_px: int, cache_bytes: int) -> None:
         self._source = source
         self._resize_px = resize_px
+        self._num_told = 0
         self._cache = self._make_cache(cache_bytes) if cache_bytes else None
 
     def cut(self, index: int, *, geometry: Geometry, rng: np.random.Generator | None) -> Frame:
@@ -315,10 +324,13 @@ class _Frames:
         cut = draw_cut(height=height, width=width, geometry=geometry, rng=rng)
         return cut_frame(frame, cut, crop_px=geometry.crop_px)
 
-    @property
-    def bad(self) -> dict[str, str]:
-        """Photos that this process replaced."""
-        return self._source.bad if isinstance(self._source, PhotoDataset) else {}
+    def newly_bad(self) -> dict[str, str]:
+        """Return the photos that this process replaced since the last call."""
+        if not isinstance(self._source, PhotoDataset):
+            return {}
+        news = dict(itertools.islice(self._source.bad.items(), self._num_told, None))
+        self._num_told += len(news)
+        return news
 
     def _resized(self, index: int) -> Frame:
         frame = self._cache.get(index) if self._cache else None
@@ -379,7 +391,7 @@ class _Batches(Dataset[_Packed]):
         except (OSError, ValueError) as error:
             # As a value: raised in a worker it would come back with a traceback in its message.
             return _Packed({}, {}, error)
-        return _Packed(_pack(cut, seeds=seeds), self._frames.bad, None)
+        return _Packed(_pack(cut, seeds=seeds), self._frames.newly_bad(), None)
 
 
 class _From:
