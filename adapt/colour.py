@@ -122,10 +122,15 @@ def _pick(values: Tensor, choice: Int64[Tensor, " n"] | None) -> Tensor:
 def _normalise(
     values: Float[Tensor, "n c h w"], *, settings: ColourSettings
 ) -> Float[Tensor, "n 3 h w"]:
-    mean = torch.tensor(settings.mean, device=values.device)[None, :, None, None]
-    std = torch.tensor(settings.std, device=values.device)[None, :, None, None]
+    shifted = values - _by_channel(settings.mean, like=values)
+    if settings.std != (1.0, 1.0, 1.0):
+        shifted /= _by_channel(settings.std, like=values)
     layout = torch.channels_last if settings.channels_last else torch.contiguous_format
-    return ((values - mean) / std).contiguous(memory_format=layout)
+    return shifted.contiguous(memory_format=layout)
+
+
+def _by_channel(numbers: tuple[float, float, float], *, like: Tensor) -> Float[Tensor, "1 3 1 1"]:
+    return torch.tensor(numbers, dtype=torch.float32, device=like.device)[None, :, None, None]
 
 
 def _jitter(
@@ -161,7 +166,7 @@ def _blur(
 ) -> Float32[Tensor, "n 3 h w"]:
     """Blur some samples by sums of shifted pictures: a convolution's rounding would depend on the batch."""
     least, greatest = settings.blur_sigma_px
-    radius = max(1, min(int(3 * greatest + 0.5), min(values.shape[2:]) - 1))
+    radius = max(1, int(3 * greatest + 0.5))
     sigma = least + (greatest - least) * uniform(sample_seed, salt=_SIGMA)
     offsets = torch.arange(-radius, radius + 1, device=values.device)
     weights = torch.exp(-0.5 * (offsets[None] / sigma[:, None]) ** 2)
@@ -171,7 +176,7 @@ def _blur(
     for axis in (2, 3):
         length = values.shape[axis]
         margin = (0, 0, radius, radius) if axis == 2 else (radius, radius, 0, 0)
-        padded = torch.nn.functional.pad(values, margin, mode="reflect")
+        padded = torch.nn.functional.pad(values, margin, mode="replicate")
         values = torch.zeros_like(values)
         for tap in range(2 * radius + 1):
             weight = weights[:, tap, None, None, None]

@@ -126,14 +126,18 @@ def cut_frame(frame: Frame, cut: Cut, *, crop_px: int) -> Frame:
     done: Frame = {}
     for name, array in frame.items():
         part = array[rows, columns]
-        if cut.mirrored:
-            part = part[:, ::-1]
-            if name == "normal":
-                part = part * np.array([-1, 1, 1], np.int16)
-        done[name] = np.ascontiguousarray(part)
+        done[name] = _mirrored(part) if cut.mirrored else np.ascontiguousarray(part)
+    if cut.mirrored and "normal" in done:
+        done["normal"][..., 0] *= -1
     if cut.quality is not None:
         done["image"] = _through_jpeg(done["image"], quality=cut.quality)
     return done
+
+
+def _mirrored(array: Shaped[np.ndarray, "h w *c"]) -> Shaped[np.ndarray, "h w *c"]:
+    """Return a copy; OpenCV's is five times as fast as numpy's and knows no bool."""
+    known = array.view(np.uint8) if array.dtype == np.bool_ else array
+    return np.asarray(cv2.flip(known, 1)).view(array.dtype)
 
 
 def _through_jpeg(image: UInt8[np.ndarray, "h w 3"], *, quality: int) -> UInt8[np.ndarray, "h w 3"]:

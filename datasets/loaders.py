@@ -11,8 +11,9 @@ import logging
 import math
 import multiprocessing
 import signal
+import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
@@ -22,6 +23,7 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
+from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from scenelift.datasets.frame_cache import FrameCache, slot_bytes
 from scenelift.datasets.geometry import Frame, Geometry, cut_frame, draw_cut, resize_frame
@@ -32,11 +34,12 @@ Batch = dict[str, Tensor]
 """`image` (UInt8 n 3 h w, sRGB, channels last in memory), `sample_seed` (Int64 n) and, where the source has labels, `z_depth_m`
 (Float32 n 1 h w), `normal` (Float32 n 3 h w), `edge` (Bool n 1 h w), `valid` (Bool n 1 h w), `semantic` (Int64 n h w)."""
 
+_MAX_NAMED = 20
 _CPU = torch.device("cpu")
 _logger = logging.getLogger(__name__)
 
 
-class StreamError(RuntimeError):
+class StreamError(OSError):
     """A stream whose workers are gone."""
 
 
@@ -173,10 +176,7 @@ class Stream:
         if packed.error is not None:
             self.close()
             raise packed.error
-        for photo, reason in packed.bad.items():
-            if photo not in self._bad:
-                _logger.warning("stream %s: photo replaced by the next: %s", self._name, reason)
-        self._bad |= packed.bad
+        self._note(packed.bad)
         batch = _unpack(packed.arrays, device=self._device)
         self._position += 1
         self._wait_s += time.perf_counter() - begin
@@ -184,6 +184,9 @@ class Stream:
 
     def close(self) -> None:
         """Stop the workers; the next batch starts them again."""
+        if isinstance(self._fetched, _MultiProcessingDataLoaderIter):
+            # The loader itself does this when nobody refers to its iterator any more; a traceback does.
+            self._fetched._shutdown_workers()
         self._fetched = None
 
     def __enter__(self) -> "Stream":
@@ -196,6 +199,16 @@ class Stream:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _note(self, bad: Mapping[str, str]) -> None:
+        """Remember photos that were replaced, each once, whichever workers met it; name the first ones in the log."""
+        for photo, reason in bad.items():
+            if photo not in self._bad:
+                self._bad[photo] = reason
+                if len(self._bad) <= _MAX_NAMED:
+                    _logger.warning("stream %s: photo replaced by the next: %s", self._name, reason)
+                if len(self._bad) == _MAX_NAMED:
+                    _logger.warning("stream %s: further bad photos are not named", self._name)
 
     def _start(self) -> Iterable[_Packed]:
         positions = _From(self._position)
@@ -301,6 +314,7 @@ class _Frames:
     def __init__(self, source: Source, *, resize_px: int, cache_bytes: int) -> None:
         self._source = source
         self._resize_px = resize_px
+        self._num_told = 0
         self._cache = self._make_cache(cache_bytes) if cache_bytes else None
 
     def cut(self, index: int, *, geometry: Geometry, rng: np.random.Generator | None) -> Frame:
@@ -310,10 +324,13 @@ class _Frames:
         cut = draw_cut(height=height, width=width, geometry=geometry, rng=rng)
         return cut_frame(frame, cut, crop_px=geometry.crop_px)
 
-    @property
-    def bad(self) -> dict[str, str]:
-        """Photos that this process replaced."""
-        return self._source.bad if isinstance(self._source, PhotoDataset) else {}
+    def newly_bad(self) -> dict[str, str]:
+        """Return the photos that this process replaced since the last call."""
+        if not isinstance(self._source, PhotoDataset):
+            return {}
+        news = dict(itertools.islice(self._source.bad.items(), self._num_told, None))
+        self._num_told += len(news)
+        return news
 
     def _resized(self, index: int) -> Frame:
         frame = self._cache.get(index) if self._cache else None
@@ -324,9 +341,11 @@ class _Frames:
         return frame
 
     def _make_cache(self, cache_bytes: int) -> FrameCache | None:
-        """Make room for frames of up to 3:2, and of the first one's shape."""
+        """Make room for frames of the first one's shape; for photos, whose shapes differ, up to 3:2 at least."""
         first = resize_frame(self._source.frame(0), resize_px=self._resize_px)
-        slot_px = max(first["image"].size // 3, self._resize_px * self._resize_px * 3 // 2)
+        slot_px = first["image"].size // 3
+        if isinstance(self._source, PhotoDataset):
+            slot_px = max(slot_px, self._resize_px * self._resize_px * 3 // 2)
         whole = len(self._source) * slot_bytes(first, slot_px=slot_px)
         if whole > cache_bytes:
             _logger.info(
@@ -372,7 +391,7 @@ class _Batches(Dataset[_Packed]):
         except (OSError, ValueError) as error:
             # As a value: raised in a worker it would come back with a traceback in its message.
             return _Packed({}, {}, error)
-        return _Packed(_pack(cut, seeds=seeds), self._frames.bad, None)
+        return _Packed(_pack(cut, seeds=seeds), self._frames.newly_bad(), None)
 
 
 class _From:
@@ -404,7 +423,8 @@ def _unpack(packed: dict[str, Tensor], *, device: torch.device) -> Batch:
         batch["normal"] = normal.to(torch.float32, memory_format=torch.contiguous_format).mul_(
             float(np.float32(1 / NORMAL_SCALE))
         )
-        batch["valid"] = (normal != 0).any(dim=1, keepdim=True)
+        if "depth" not in there:
+            batch["valid"] = (normal != 0).any(dim=1, keepdim=True)
     if "depth" in there:
         batch["z_depth_m"] = there["depth"][:, None]
         batch["valid"] = batch["z_depth_m"] > 0
@@ -418,8 +438,17 @@ def _unpack(packed: dict[str, Tensor], *, device: torch.device) -> Batch:
 def _prepare_worker(_worker: int) -> None:
     """Leave Ctrl-C to the parent, which ends its workers; use one thread."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.excepthook = _report_unless_parting
     torch.set_num_threads(1)
     cv2.setNumThreads(0)
+
+
+def _report_unless_parting(
+    kind: type[BaseException], error: BaseException, traceback: TracebackType | None
+) -> None:
+    """Say nothing when the parent hangs up on the thread that hands it tensors, which is how Ctrl-C looks from a worker."""
+    if not issubclass(kind, ConnectionError):
+        sys.__excepthook__(kind, error, traceback)
 
 
 def _as_is(packed: Any) -> Any:

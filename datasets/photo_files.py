@@ -4,13 +4,14 @@ Each is indexed once, by name, and read at random by any number of processes. Fi
 read, links in archives are never followed, and every read is bounded.
 """
 
+import io
 import os
 import re
 import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Int64, UInt8
@@ -274,7 +275,7 @@ def _read_plain(handle: int, *, path: str) -> bytes:
         raise PhotoError(f"{path}: cannot be read: {_reason(error)}") from error
 
 
-def listed_names(file: IO[bytes], *, base: str, source: str) -> list[str]:
+def listed_names(file: io.BufferedIOBase, *, base: str, source: str) -> list[str]:
     """Return the names below a base that a list holds.
 
     Raises:

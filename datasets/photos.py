@@ -3,6 +3,8 @@
 import io
 import logging
 import warnings
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TypedDict
 
 import cv2
@@ -62,9 +64,9 @@ class PhotoDataset(Dataset[PhotoSample]):
         return len(self._files)
 
     @property
-    def bad(self) -> dict[str, str]:
-        """Photos that this process met and replaced: name to reason."""
-        return dict(self._bad)
+    def bad(self) -> Mapping[str, str]:
+        """Photos that this process met and replaced, in that order: name to reason. A view, not a copy."""
+        return MappingProxyType(self._bad)
 
     def name(self, index: int) -> str:
         """Return what a message calls a photo, before any replacement."""

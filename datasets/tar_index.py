@@ -77,6 +77,8 @@ def _walk(file: BinaryIO, *, path: Path) -> Iterator[TarMember]:
         if kind in b"0\x007" and inside and not sparse and not name.endswith("/"):
             yield TarMember(inside, start, size)
     if position < total:
+        if not position:
+            raise TarError(f"{path}: no tar archive")
         raise TarError(f"{path}: cut off: {total - position} bytes follow its last member")
 
 
