@@ -83,7 +83,8 @@ def sliced_wasserstein(
 
 def _covariance(x: Float[Tensor, "n c"]) -> Float[Tensor, "c c"]:
     num = total(x.new_tensor(float(len(x))))
-    centred = x - total(x.sum(dim=0)) / num
+    # No gradient by way of the mean: it would be 0, as what is centred sums to 0 over all ranks (though not over one).
+    centred = x - total(x.detach().sum(dim=0)) / num
     return total(centred.T @ centred) / (num - 1).clamp(min=1)
 
 
