@@ -11,7 +11,7 @@ from scenelift.adapt.align.config import AlignmentConfig
 from scenelift.adapt.align.weight import RatioHold, gradient_norm, ramp_weight
 from scenelift.adapt.method import Clock, Features
 
-Pictures = Float[Tensor, "n 3 h w"] | UInt8[Tensor, "n 3 h w"]
+Pictures = Float[Tensor, "_ 3 _ _"] | UInt8[Tensor, "_ 3 _ _"]
 """sRGB, 8 bit or in [0, 1]."""
 
 

@@ -10,7 +10,8 @@ from torch.nn import functional as F
 from scenelift.adapt.align.config import ActsOn, Game
 from scenelift.adapt.ranks import totals
 
-Logits = Float[Tensor, "n *patches"]
+Logits = Float[Tensor, "_ ..."]
+"""Of "real"; one or several an image."""
 
 
 def critic_game_loss(synthetic: Logits, real: Logits, *, game: Game) -> Float[Tensor, ""]:
