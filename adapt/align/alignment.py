@@ -154,3 +154,8 @@ def weighted_term(
     loss = torch.stack(list(losses.values())).sum()
     scalars = {"loss/align": loss.detach(), "align/weight": loss.new_tensor(weight)}
     return weight * loss, scalars
+
+
+def full_precision(like: Tensor) -> torch.autocast:
+    """Suspend autocast on the device of a tensor: the difference of two averages of bfloat16 is noise."""
+    return torch.autocast(like.device.type, enabled=False)
