@@ -1,6 +1,6 @@
-"""One process of the test of ranks: computes every loss on its share of a batch and writes values and mean gradients.
+"""One of two processes of the test of ranks: computes every loss on its share of a batch and writes values and mean gradients.
 
-Started as `python rank_role.py '["FOLDER", "ROLE", RANK, WORLD]'`.
+Started as `python rank_role.py '["FOLDER", "ROLE", RANK]'`.
 """
 
 import json
@@ -32,19 +32,22 @@ NUM = 8
 CLOCK = Clock(step=3, steps=10)
 
 
-def main(folder: Path, role: str, *, rank: int, world: int) -> None:
+def main(folder: Path, role: str, *, rank: int) -> None:
     torch.set_num_threads(1)
-    if world > 1:
-        file = f"file://{folder / 'meeting'}"
-        dist.init_process_group("gloo", init_method=file, rank=rank, world_size=world)
+    file = f"file://{folder / 'meeting'}"
+    dist.init_process_group("gloo", init_method=file, rank=rank, world_size=2)
+    torch.save(compute(rank=rank, world=2), folder / f"{role}.pt")
+    dist.barrier()
+    dist.destroy_process_group()
+
+
+def compute(*, rank: int, world: int) -> dict[str, Tensor]:
+    """Return values, and gradients averaged over ranks, by name."""
     share = slice(rank * NUM // world, (rank + 1) * NUM // world)
     found = tasks(share) | alignments(share) | rows(share) | through_ddp(share, world=world)
     for method in get_args(BalanceMethod):
         found |= balance(share, method=method)
-    torch.save(found, folder / f"{role}.pt")
-    if world > 1:
-        dist.barrier()
-        dist.destroy_process_group()
+    return found
 
 
 def drawn(*shape: int, seed: int) -> Tensor:
@@ -209,5 +212,5 @@ def through_ddp(share: slice, *, world: int) -> dict[str, Tensor]:
 
 
 if __name__ == "__main__":
-    where, what, number, count = json.loads(sys.argv[1])
-    main(Path(where), what, rank=number, world=count)
+    where, what, number = json.loads(sys.argv[1])
+    main(Path(where), what, rank=number)
