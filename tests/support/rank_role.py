@@ -208,7 +208,31 @@ def through_ddp(share: slice, *, world: int) -> dict[str, Tensor]:
     }
     balancer = Balancer("upgrad", weights=dict.fromkeys(losses, 1.0))
     balancer.backward(losses, shared=[features])
-    return {"ddp": gradient_of(net)}
+    return {"ddp/balance": gradient_of(net)} | critic_through_ddp(share, world=world)
+
+
+def critic_through_ddp(share: slice, *, world: int) -> dict[str, Tensor]:
+    """Play two rounds: a wrapper that waited for gradients of the backbone's side would stop the second."""
+    critic = network(50, 1)
+    wrapped = nn.parallel.DistributedDataParallel(critic) if world > 1 else critic
+    config = AlignmentConfig(layers=("a",), history=0)
+    alignment = make_alignment(config, discriminators={"a": wrapped})
+    for step in range(2):
+        features = [
+            {"a": (i + drawn(NUM, 3, 6, 6, seed=60 + i)[share]).requires_grad_()} for i in (0, 1)
+        ]
+        loss, _ = alignment.critic_loss(*features)
+        critic.zero_grad()
+        if loss is not None:
+            loss.backward()
+        term, _ = alignment.alignment_loss(*features, clock=Clock(step=step, steps=2))
+        if term is not None:
+            term.backward()
+        with torch.no_grad():
+            for p in critic.parameters():
+                if p.grad is not None:
+                    p.sub_(0.1 * p.grad)
+    return {"ddp/critic": gradient_of(critic)}
 
 
 if __name__ == "__main__":
