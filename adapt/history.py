@@ -3,7 +3,7 @@
 After SimGAN (Shrivastava et al., CVPR 2017), as the paper's released code has it: 128 maps a domain.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -120,5 +120,7 @@ class FeatureHistory:
         return self._stored
 
 
-def _indices(values: Any, *, like: Tensor) -> Tensor:
-    return torch.tensor(list(values), dtype=torch.int64, device=like.device)
+def _indices(values: Iterable[int], *, like: Tensor) -> Tensor:
+    """Bring indices to the device without making the host wait for it."""
+    indices = torch.tensor(list(values), dtype=torch.int64, pin_memory=like.is_cuda)
+    return indices.to(like.device, non_blocking=True)

@@ -186,7 +186,7 @@ class Reversal(_Critic):
             losses.append(critic_game_loss(*logits, game=self.config.game))
             shares.append(accuracies(*logits))
         loss, scalars = self._judge(losses, shares)
-        weights = {"loss/align": -loss.detach(), "align/weight": loss.new_tensor(weight)}
+        weights = {"loss/align": -loss.detach(), "align/weight": loss.new_full((), weight)}
         return loss, scalars | weights
 
 

@@ -152,7 +152,7 @@ def weighted_term(
 ) -> tuple[Float[Tensor, ""], dict[str, Tensor]]:
     """Add up the layers' terms and apply the weight."""
     loss = torch.stack(list(losses.values())).sum()
-    scalars = {"loss/align": loss.detach(), "align/weight": loss.new_tensor(weight)}
+    scalars = {"loss/align": loss.detach(), "align/weight": loss.new_full((), weight)}
     return weight * loss, scalars
 
 

@@ -54,7 +54,7 @@ def accuracies(synthetic: Logits, real: Logits) -> tuple[Float[Tensor, ""], Floa
 
 def mean(x: Float[Tensor, "..."]) -> Float[Tensor, ""]:
     """Average over the elements of all ranks."""
-    sum_x, num = totals(x.sum(), x.new_tensor(float(x.numel())))
+    sum_x, num = totals(x.sum(), x.new_full((), x.numel()))
     return sum_x / num
 
 
