@@ -123,10 +123,10 @@ class Balancer(nn.Module):
         del gradients
         _backward_replaced(list(scaled.values()), shared=shared, pulls=pulls, extra=extra)
         weights = {
-            f"balance/{task}": factor.to(like) * self._weights[task]
-            for task, factor in zip(scaled, factors, strict=True)
+            f"balance/{task}": factor * self._weights[task]
+            for task, factor in zip(scaled, _moved(factors, like=like), strict=True)
         }
-        return weights | _cosines(gramian.to(like), tasks=list(scaled))
+        return weights | _cosines(_moved(gramian, like=like), tasks=list(scaled))
 
     def get_extra_state(self) -> dict[str, Any]:
         """Return the state that no tensor of the module holds."""
@@ -170,7 +170,8 @@ class Balancer(nn.Module):
             case "random":
                 draw = _drawn(lambda: torch.randn(len(scaled)), seed=(self._seed, self._step))
                 shares = draw.softmax(dim=0) * len(scaled)
-                return {t: s.to(loss) for (t, loss), s in zip(scaled.items(), shares, strict=True)}
+                moved = _moved(shares, like=next(iter(scaled.values())))
+                return dict(zip(scaled, moved, strict=True))
             case _:
                 return {task: torch.ones_like(loss) for task, loss in scaled.items()}
 
@@ -185,7 +186,7 @@ def gradient_cosines(
     """
     like = next(iter(losses.values()))
     gramian = _gramian(_gradients(losses, at=at), like=like)
-    return _cosines(gramian.to(like), tasks=list(losses))
+    return _cosines(_moved(gramian, like=like), tasks=list(losses))
 
 
 _Gradients = list[tuple[Tensor | None, ...]]
@@ -231,6 +232,11 @@ def _dot(a: Tensor | None, b: Tensor | None) -> Tensor | None:
 def _sum(terms: Sequence[Tensor | None], *, like: Tensor) -> Tensor:
     known = [term for term in terms if term is not None]
     return torch.stack(known).sum() if known else like.new_zeros(())
+
+
+def _moved(x: Float[Tensor, "*shape"], *, like: Tensor) -> Float[Tensor, "*shape"]:
+    """Bring small numbers to the device of others without making the host wait."""
+    return x.to(like, non_blocking=True)
 
 
 def _cosines(gramian: Float[Tensor, "t t"], *, tasks: Sequence[str]) -> dict[str, Tensor]:

@@ -3,9 +3,10 @@
 After SimGAN (Shrivastava et al., CVPR 2017), as the paper's released code has it: 128 maps a domain.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -15,15 +16,16 @@ class FeatureHistory:
     """Gives back each feature map it is shown, or an older one in its stead.
 
     While it fills, it keeps and gives back what it is shown. Once full, it swaps each map with probability one half for one
-    that it holds, drawn evenly. Lives on the device of its input.
+    that it holds, drawn evenly. Lives on the device of its input. What it draws follows from seed and number of the batch, so
+    that ranks which load one and the same state still draw differently.
     """
 
-    def __init__(self, capacity: int = 128, *, seed: int, half: bool = False) -> None:
+    def __init__(self, capacity: int = 128, *, seed: Sequence[int], half: bool = False) -> None:
         """Make an empty history.
 
         Args:
             capacity: Maps to hold; 0 gives back what it is shown.
-            seed: Of its own generator. Ranks take different ones.
+            seed: Of its own generator: numbers that tell run, rank, layer and domain apart.
             half: Keep maps as float16 (values beyond its range are clamped).
 
         Raises:
@@ -33,7 +35,8 @@ class FeatureHistory:
             raise ValueError(f"capacity must be at least 0, got {capacity}")
         self._capacity = capacity
         self._half = half
-        self._generator = torch.Generator().manual_seed(seed)
+        self._seed = tuple(seed)
+        self._num_batches = 0
         self._stored: Float[Tensor, "capacity ..."] | None = None
         self._num_stored = 0
 
@@ -53,8 +56,10 @@ class FeatureHistory:
         if self._capacity == 0:
             return features
         stored = self._storage(features)
-        swaps = (torch.rand(len(features), generator=self._generator) < 0.5).tolist()
-        slots = torch.randint(self._capacity, (len(features),), generator=self._generator).tolist()
+        rng = np.random.default_rng([*self._seed, self._num_batches])
+        self._num_batches += 1
+        swaps = (rng.random(len(features)) < 0.5).tolist()
+        slots = rng.integers(self._capacity, size=len(features)).tolist()
         held: dict[int, int] = {}  # slot -> which of `features` it holds now
         from_store: dict[int, int] = {}  # output -> slot
         source = list(range(len(features)))  # output -> which of `features`
@@ -78,7 +83,7 @@ class FeatureHistory:
 
     def state_dict(self) -> dict[str, Any]:
         """Return what decides the answers to come."""
-        state: dict[str, Any] = {"generator": self._generator.get_state()}
+        state: dict[str, Any] = {"num_batches": self._num_batches}
         if self._stored is not None:
             state["stored"] = self._stored[: self._num_stored].clone()
         return state
@@ -95,7 +100,7 @@ class FeatureHistory:
                 f"the state holds {len(stored)} feature maps, this history {self._capacity}: "
                 "it belongs to another configuration"
             )
-        self._generator.set_state(state["generator"].cpu())
+        self._num_batches = int(state["num_batches"])
         self._stored, self._num_stored = None, 0
         if stored is not None:
             storage = stored.new_zeros((self._capacity, *stored.shape[1:]))
@@ -115,5 +120,7 @@ class FeatureHistory:
         return self._stored
 
 
-def _indices(values: Any, *, like: Tensor) -> Tensor:
-    return torch.tensor(list(values), dtype=torch.int64, device=like.device)
+def _indices(values: Iterable[int], *, like: Tensor) -> Tensor:
+    """Bring indices to the device without making the host wait for it."""
+    indices = torch.tensor(list(values), dtype=torch.int64, pin_memory=like.is_cuda)
+    return indices.to(like.device, non_blocking=True)

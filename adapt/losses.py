@@ -102,7 +102,7 @@ def depth_loss(
     log_depth, z_depth_m = _widened(log_depth), _widened(z_depth_m)
     if variant == "released":
         d = log_depth - (z_depth_m.clamp(min=0) + 1e-8).log()
-        sum_d, sum_d2, num = totals(d.sum(), d.square().sum(), d.new_tensor(float(d.numel())))
+        sum_d, sum_d2, num = totals(d.sum(), d.square().sum(), d.new_full((), d.numel()))
         return (sum_d2 / num + 0.5 * (sum_d / num).square()) / 2
     known = valid & (z_depth_m > 0) & z_depth_m.isfinite()
     d = torch.where(known, log_depth - torch.where(known, z_depth_m, 1).log(), 0).flatten(1)

@@ -2,7 +2,8 @@
 
 The convention: all ranks compute the same number from sums over ranks. What arrives at `total` on the way back is then the
 same everywhere, and the gradient of one rank's share is that number times the count of ranks, so that the *mean* of the
-ranks' gradients (what DDP and `average_gradients` take) is the gradient of the loss. Nothing is sent on the way back.
+ranks' gradients (what DDP and `average_gradients` take) is the gradient of the loss. Nothing is sent on the way back. So what
+`total` or `gather` gives must not be mixed with one rank's samples and summed over ranks again, unless it is detached.
 """
 
 from collections.abc import Iterable, Sequence

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from scenelift.adapt.align.alignment import Alignment, weighted_term
+from scenelift.adapt.align.alignment import Alignment, full_precision, weighted_term
 from scenelift.adapt.align.config import AlignmentConfig
 from scenelift.adapt.align.game import accuracies, backbone_game_loss, critic_game_loss
 from scenelift.adapt.align.weight import GameGuard
@@ -58,8 +58,8 @@ class _Critic(Alignment):
         real: Float[Tensor, "m c h w"],
     ) -> tuple[Float[Tensor, "n ..."], Float[Tensor, "m ..."]]:
         if not self.config.one_forward:
-            return discriminator(synthetic), discriminator(real)
-        both = discriminator(torch.cat([synthetic, real]))
+            return _answer(discriminator, synthetic), _answer(discriminator, real)
+        both = _answer(discriminator, torch.cat([synthetic, real]))
         return both[: len(synthetic)], both[len(synthetic) :]
 
     def _judge(
@@ -89,7 +89,7 @@ class Adversarial(_Critic):
         self._histories = {
             f"{layer}/{domain}": FeatureHistory(
                 config.history,
-                seed=((config.seed * 4096 + rank) * 64 + i) * 2 + j,
+                seed=(config.seed, rank, i, j),
                 half=config.history_half,
             )
             for i, layer in enumerate(config.layers)
@@ -137,7 +137,8 @@ class Adversarial(_Critic):
         if config.acts_on == "both":
             a, b = self._logits(discriminator, synthetic, real)
         else:
-            a = b = discriminator(synthetic if config.acts_on == "synthetic" else real)
+            acted = synthetic if config.acts_on == "synthetic" else real
+            a = b = _answer(discriminator, acted)
         return backbone_game_loss(a, b, game=config.game, acts_on=config.acts_on)
 
     def get_extra_state(self) -> dict[str, Any]:
@@ -185,7 +186,7 @@ class Reversal(_Critic):
             losses.append(critic_game_loss(*logits, game=self.config.game))
             shares.append(accuracies(*logits))
         loss, scalars = self._judge(losses, shares)
-        weights = {"loss/align": -loss.detach(), "align/weight": loss.new_tensor(weight)}
+        weights = {"loss/align": -loss.detach(), "align/weight": loss.new_full((), weight)}
         return loss, scalars | weights
 
 
@@ -210,6 +211,13 @@ class _Reverse(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         return -ctx.weight * gradients[0], None
+
+
+def _answer(discriminator: nn.Module, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n ..."]:
+    """Run a discriminator in full precision, also under autocast."""
+    with full_precision(x):
+        logits: Tensor = discriminator(x.float())
+    return logits
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from scenelift.adapt.align.config import AlignmentConfig
 from scenelift.adapt.align.weight import RatioHold, gradient_norm, ramp_weight
 from scenelift.adapt.method import Clock, Features
 
-Pictures = Float[Tensor, "n 3 h w"] | UInt8[Tensor, "n 3 h w"]
+Pictures = Float[Tensor, "_ 3 _ _"] | UInt8[Tensor, "_ 3 _ _"]
 """sRGB, 8 bit or in [0, 1]."""
 
 
@@ -152,5 +152,10 @@ def weighted_term(
 ) -> tuple[Float[Tensor, ""], dict[str, Tensor]]:
     """Add up the layers' terms and apply the weight."""
     loss = torch.stack(list(losses.values())).sum()
-    scalars = {"loss/align": loss.detach(), "align/weight": loss.new_tensor(weight)}
+    scalars = {"loss/align": loss.detach(), "align/weight": loss.new_full((), weight)}
     return weight * loss, scalars
+
+
+def full_precision(like: Tensor) -> torch.autocast:
+    """Suspend autocast on the device of a tensor: the difference of two averages of bfloat16 is noise."""
+    return torch.autocast(like.device.type, enabled=False)

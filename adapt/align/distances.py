@@ -74,7 +74,7 @@ def sliced_wasserstein(
         generator: On the CPU, in the same state on all ranks.
     """
     directions = torch.randn(num_projections, a.shape[1], generator=generator)
-    directions = (directions / directions.norm(dim=1, keepdim=True)).to(a)
+    directions = (directions / directions.norm(dim=1, keepdim=True)).to(a, non_blocking=True)
     sorted_a = gather(a @ directions.T).sort(dim=0).values
     sorted_b = gather(b @ directions.T).sort(dim=0).values
     num = min(len(sorted_a), len(sorted_b))
@@ -82,8 +82,9 @@ def sliced_wasserstein(
 
 
 def _covariance(x: Float[Tensor, "n c"]) -> Float[Tensor, "c c"]:
-    num = total(x.new_tensor(float(len(x))))
-    centred = x - total(x.sum(dim=0)) / num
+    num = total(x.new_full((), len(x)))
+    # No gradient by way of the mean: it would be 0, as what is centred sums to 0 over all ranks (though not over one).
+    centred = x - total(x.detach().sum(dim=0)) / num
     return total(centred.T @ centred) / (num - 1).clamp(min=1)
 
 

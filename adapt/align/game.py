@@ -10,7 +10,8 @@ from torch.nn import functional as F
 from scenelift.adapt.align.config import ActsOn, Game
 from scenelift.adapt.ranks import totals
 
-Logits = Float[Tensor, "n *patches"]
+Logits = Float[Tensor, "_ ..."]
+"""Of "real"; one or several an image."""
 
 
 def critic_game_loss(synthetic: Logits, real: Logits, *, game: Game) -> Float[Tensor, ""]:
@@ -53,7 +54,7 @@ def accuracies(synthetic: Logits, real: Logits) -> tuple[Float[Tensor, ""], Floa
 
 def mean(x: Float[Tensor, "..."]) -> Float[Tensor, ""]:
     """Average over the elements of all ranks."""
-    sum_x, num = totals(x.sum(), x.new_tensor(float(x.numel())))
+    sum_x, num = totals(x.sum(), x.new_full((), x.numel()))
     return sum_x / num
 
 

@@ -5,7 +5,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from scenelift.adapt.align.alignment import Alignment, weighted_term
+from scenelift.adapt.align.alignment import Alignment, full_precision, weighted_term
 from scenelift.adapt.align.config import Samples
 from scenelift.adapt.align.distances import coral, mmd, samples_of, sliced_wasserstein
 from scenelift.adapt.method import Clock, Features
@@ -25,11 +25,12 @@ class Distance(Alignment):
         default: Samples = "pooled" if self.config.method == "mmd" else "positions"
         samples = self.config.samples or default
         for index, (layer, a, b) in enumerate(self._aligned(synthetic, real)):
-            losses[layer] = self._distance(
-                samples_of(a, samples=samples),
-                samples_of(b, samples=samples),
-                seed=(self.config.seed, clock.step, index),
-            )
+            with full_precision(a):
+                losses[layer] = self._distance(
+                    samples_of(a, samples=samples),
+                    samples_of(b, samples=samples),
+                    seed=(self.config.seed, clock.step, index),
+                )
         return weighted_term(losses, weight=self.weight(clock))
 
     def _distance(

@@ -22,8 +22,8 @@ from scenelift.adapt.balance import (
 
 METHODS: tuple[BalanceMethod, ...] = get_args(BalanceMethod)
 GRADIENT_METHODS = tuple(m for m in METHODS if m not in ("fixed", "uncertainty", "random"))
-TASKS = ("edge", "depth", "normal")
-ONES = dict.fromkeys(TASKS, 1.0)
+TASKS: tuple[str, ...] = ("edge", "depth", "normal")
+ONES: dict[str, float] = dict.fromkeys(TASKS, 1.0)
 NUM = len(TASKS)
 
 AGGREGATORS: dict[str, tuple[Callable[[], jd.Aggregator], float]] = {
@@ -294,6 +294,7 @@ def test_uncertainty_settles_where_each_weighted_loss_is_one() -> None:
     balancer = Balancer("uncertainty", weights=ONES)
     optimizer = torch.optim.SGD(balancer.parameters(), lr=0.1)
     fixed = {"edge": 0.5, "depth": 2.0, "normal": 1e-9}
+    weights: dict[str, Tensor] = {}
     for _ in range(400):
         optimizer.zero_grad()
         x = torch.ones((), requires_grad=True)
