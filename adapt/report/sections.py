@@ -140,6 +140,29 @@ def _verdict_list(verdicts: Sequence[Verdict]) -> str:
     return f"<h3>Verdicts</h3><ul class=verdicts>{items}</ul>"
 
 
+def judge_audit(rows: Sequence[AuditRow]) -> list[Verdict]:
+    """Sum the shortcut audit up in a verdict."""
+    if not rows:
+        return []
+    seen = [row for row in rows if row.group != "all together" and "original" not in row.group]
+    wide = [row.group for row in seen if row.severity == "wide open"]
+    ajar = [row.group for row in seen if row.severity == "open"]
+    subject, advice = "Shortcuts", "See the shortcut audit below for what closes each."
+    if not wide and not ajar:
+        return [
+            Verdict(
+                subject=subject, state="good", finding="None of the trivial differences stands out."
+            )
+        ]
+    told = [f"wide open: {', '.join(wide)}"] * bool(wide) + [f"open: {', '.join(ajar)}"] * bool(
+        ajar
+    )
+    finding = f"A trivial classifier tells the domains apart ({'; '.join(told)})."
+    return [
+        Verdict(subject=subject, state="bad" if wide else "watch", finding=finding, advice=advice)
+    ]
+
+
 def evaluation(result: Evaluation) -> str:
     """Show the figures of a benchmark beside a baseline."""
     rows = [
@@ -183,7 +206,7 @@ def curves(metrics: Metrics) -> str:
         alone = name.startswith(("loss/", "rate/")) or "/" not in name
         groups.setdefault(name if alone else name.split("/")[0] + "/", []).append(name)
     drawn = [
-        chart(_title(group), _lines(metrics, names))
+        chart(_title(group), _lines(metrics, names), log=group.startswith("loss/"))
         for group, names in list(groups.items())[:_MAX_CHARTS]
     ]
     left_out = max(len(groups) - _MAX_CHARTS, 0)
@@ -256,6 +279,7 @@ def domains(metrics: Metrics, layers: Sequence[LayerDistance]) -> str:
             "Gradient ratio: alignment over tasks",
             _lines(metrics, [n for n in ("gradient/ratio",) if n in train]),
             band=(0.01, 1.0),
+            log=True,
         ),
     ]
     drawn += [

@@ -185,12 +185,12 @@ def write_fake_pictures(folder: Path, *, step: int, sharpness: float, side_px: i
         "real/normal": side_by_side(image, draw_normal(answer)),
     }
     captions = {
-        name: truth if name.startswith("synthetic") and "edge" not in name else ("image",)
+        name: ("image", "answer") if name.startswith("real") else truth[: 3 + ("edge" not in name)]
         for name in rows
     }
     write_pictures(
         folder / "pictures",
-        {name: torch.cat([picture, picture.flip(2)]) for name, picture in rows.items()},
+        {name: picture.expand(2, -1, -1, -1) for name, picture in rows.items()},
         step=step,
         captions=captions,
     )
