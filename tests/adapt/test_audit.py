@@ -11,7 +11,7 @@ from PIL import Image
 from scipy import ndimage
 from torch import Tensor
 
-from scenelift.adapt.audit import Audit, FileFacts, Severity, audit_shortcuts, write_audit
+from scenelift.adapt.audit import Audit, FileFacts, Finding, Severity, audit_shortcuts, write_audit
 
 _COUNT, _SIDE = 120, 64
 _PIXEL_GROUPS = ("JPEG", "colour", "sharpness", "noise", "borders")
@@ -57,7 +57,7 @@ def jpeg(images: np.ndarray, *, quality: int, subsampling: int = 2) -> np.ndarra
 
 
 def test_equal_domains_are_at_chance_within_the_interval_but_for_one_in_twenty() -> None:
-    findings = []
+    findings: list[Finding] = []
     for seed in range(4):
         rng = np.random.default_rng(seed)
         left, right = (fake_images(60, side_px=48, rng=rng) for _ in range(2))

@@ -9,6 +9,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mutations import hostile
+from torch import Tensor
 
 from scenelift.adapt.log import MetricsWriter, ScalarWindow, read_metrics
 
@@ -212,9 +213,14 @@ def test_a_window_shows_a_single_value_that_was_not_finite() -> None:
 
 
 def test_a_window_keeps_no_graph_and_fetches_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    fetches = []
+    fetches: list[int] = []
     stack = torch.stack
-    monkeypatch.setattr(torch, "stack", lambda tensors: fetches.append(1) or stack(tensors))
+
+    def counted(tensors: list[Tensor]) -> Tensor:
+        fetches.append(len(tensors))
+        return stack(tensors)
+
+    monkeypatch.setattr(torch, "stack", counted)
     monkeypatch.setattr(torch.Tensor, "item", lambda _: pytest.fail("fetched one by one"))
     window = ScalarWindow()
     weight = torch.ones((), requires_grad=True)
@@ -222,7 +228,7 @@ def test_a_window_keeps_no_graph_and_fetches_once(monkeypatch: pytest.MonkeyPatc
         window.add({f"loss/{name}": weight * 2 for name in "abc"})
     assert all(not s.requires_grad for scalars in window._tensors.values() for s in scalars)
     assert window.take() == {"loss/a": 2.0, "loss/b": 2.0, "loss/c": 2.0}
-    assert len(fetches) == 1
+    assert fetches == [15]
 
 
 def test_tensorboard_holds_the_same_and_hides_what_a_resumed_run_does_anew(tmp_path: Path) -> None:

@@ -165,7 +165,9 @@ def test_short_runs_are_judged_without_trouble(count: int) -> None:
         "rate/wait_share",
     )
     for value in (math.nan, 0.0, 0.3):
-        train = {name: series(lambda _, v=value: v, count=count) for name in names}
+        curve = series(lambda _: 0.0, count=count)
+        flat = Series(step=curve.step, time_s=curve.time_s, value=curve.value + value)
+        train = dict.fromkeys(names, flat)
         for verdict in judge_run(Metrics(train=train, val=train)):
             assert "nan" not in verdict.finding
 
