@@ -224,7 +224,7 @@ def ticks(low: float, high: float, *, log: bool, count: int = 4) -> list[float]:
     >>> ticks(0.0, 1.0, log=False), ticks(0.003, 4.0, log=True)
     ([0.0, 0.2, 0.4, 0.6, 0.8, 1.0], [0.01, 0.1, 1.0])
     """
-    if not high > low:
+    if not high - low > 1e-9 * max(abs(low), abs(high)):
         return [low]
     if log:
         first, last = math.ceil(math.log10(low)), math.floor(math.log10(high))

@@ -156,7 +156,7 @@ def test_a_run_without_alignment_has_no_verdict_on_a_discriminator() -> None:
 
 @pytest.mark.parametrize("count", [0, 1, 2, 5])
 def test_short_runs_are_judged_without_trouble(count: int) -> None:
-    names = (
+    names: tuple[str, ...] = (
         "loss/edge",
         _SYNTHETIC,
         _REAL,
@@ -167,7 +167,7 @@ def test_short_runs_are_judged_without_trouble(count: int) -> None:
     for value in (math.nan, 0.0, 0.3):
         curve = series(lambda _: 0.0, count=count)
         flat = Series(step=curve.step, time_s=curve.time_s, value=curve.value + value)
-        train = dict.fromkeys(names, flat)
+        train: Columns = dict.fromkeys(names, flat)
         for verdict in judge_run(Metrics(train=train, val=train)):
             assert "nan" not in verdict.finding
 
