@@ -77,18 +77,19 @@ _GROUPS: Mapping[str, _Group] = {
     "JPEG": _Group(
         looks_at="the 8-pixel grid that JPEG leaves, at any later scale, and its blurred colour",
         cure="Give both domains the same codec: store the synthetic images as JPEG of the photos' quality, or pass both "
-        "through random JPEG compression.",
+        "through random JPEG compression (`geometry.jpeg_quality`).",
         measure=audit_features.jpeg_traces,
     ),
     "colour": _Group(
         looks_at="mean, spread and skew of red, green and blue, and how much is clipped",
-        cure="Train on a single grey channel (as the paper does) or jitter brightness, contrast and hue in both domains; "
-        "check the exposure and white balance of the renderer.",
+        cure="Train on a single grey channel, as the paper does (`colour.grey`), or jitter both domains (`colour.brightness`, "
+        "`colour.contrast`, `colour.saturation`); check exposure and white balance of the renderer.",
         measure=audit_features.colour_moments,
     ),
     "sharpness": _Group(
         looks_at="how energy falls from coarse to fine detail",
-        cure="Bring both domains to one size with one filter, from originals of like size; blur both at random.",
+        cure="Bring both domains to one size with one filter, from originals of like size; blur both at random "
+        "(`colour.blur_probability`).",
         measure=audit_features.sharpness,
     ),
     "noise": _Group(

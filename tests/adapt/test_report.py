@@ -100,7 +100,7 @@ def test_a_whole_run_says_what_was_trained_and_how_it_went(whole: Path) -> None:
     for said in ("4,000 of 4,000", "resnet18", "Loss: normal", "Near chance", "came closer"):
         assert said in summary
     assert "conv5 aligned1.70 ± 0.12" in page.text["domains"]
-    assert "align.method" in page.text["config"]
+    assert "content.method.align.kind" in page.text["config"]
     assert "2.6.0" in page.text["versions"]
     assert "whether the files are JPEGs" in page.text["audit"]
 
@@ -121,6 +121,18 @@ def test_the_same_folder_gives_the_same_bytes(copy: Path) -> None:
     first = write_report(copy).read_bytes()
     assert write_report(copy).read_bytes() == first
     assert list(copy.glob("*.part")) == []
+
+
+def test_every_logged_number_is_drawn_once(tmp_path: Path) -> None:
+    names = ("loss/edge", "loss/align", "critic/accuracy_real", "critic/logit_real", "gradient/norm", "gradient/ratio",
+             "gradient/cosine_a_b", "balance/edge", "lr/backbone", "odd", "selection/score")  # fmt: skip
+    with MetricsWriter(tmp_path / "metrics.jsonl") as writer:
+        for step in range(3):
+            values = {name: 100.0 + index for index, name in enumerate(names)}
+            writer.write(values, step=step, time_s=step)
+    text = "".join(read(tmp_path).text[section] for section in ("curves", "domains"))
+    for index, _ in enumerate(names):
+        assert text.count(f" {100 + index}") == 1
 
 
 def test_a_half_finished_run_says_so(tmp_path: Path) -> None:

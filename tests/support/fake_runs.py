@@ -46,17 +46,20 @@ def fake_run(folder: Path, *, steps_done: int = STEPS, aligned: bool = True, see
 
 def write_config(folder: Path, *, aligned: bool = True) -> None:
     config = {
-        "format_version": 1,
-        "scenelift_version": "0.1.0",
-        "recipe": "desk",
-        "steps": STEPS,
-        "batch_size": 32,
-        "seed": 0,
-        "backbone": "resnet18",
-        "tasks": {"edge": 1.0, "depth": 5.0, "normal": 10.0},
-        "align": {"method": "adversarial", "layer": "conv5", "weight": 0.05} if aligned else None,
-        "optimizer": {"learning_rate": 1e-3, "betas": [0.5, 0.999]},
-        "versions": {"torch": "2.6.0", "numpy": "2.1.3"},
+        "content": {
+            "recipe": "desk",
+            "steps": STEPS,
+            "batch_size": 32,
+            "seed": 0,
+            "method": {
+                "backbone": "resnet18",
+                "tasks": ["edge", "depth", "normal"],
+                "align": {"kind": "adversarial" if aligned else "none", "layers": ["conv5"]},
+                "optimiser": {"learning_rate": 1e-3, "betas": [0.5, 0.999]},
+            },
+        },
+        "execution": {"device": "cpu", "log_every": 20},
+        "versions": {"scenelift": "0.1.0", "torch": "2.6.0"},
     }
     (folder / "config.json").write_text(json.dumps(config))
 
