@@ -48,12 +48,10 @@ def jpeg_traces(images: Images) -> Features:
         # values keeps single strong edges from drowning it.
         steps = np.abs(np.diff(luma, 2, axis=axis)).clip(max=12).mean(axis=3 - axis)
         traces.append(_period_strengths(steps))
-    luma_step = _mean_step(luma)
-    for weights in (_BLUE_YELLOW, _RED_GREEN):
-        chroma = images @ weights
-        fine, coarse = _mean_step(chroma), _mean_step(_halve(chroma))
-        traces.append(np.log((fine + 0.01) / (coarse + 0.01))[:, None])
-        traces.append(np.log((fine + 0.01) / (luma_step + 0.01))[:, None])
+    traces += [
+        (_fineness(images @ weights) - _fineness(luma))[:, None]
+        for weights in (_BLUE_YELLOW, _RED_GREEN)
+    ]
     return np.concatenate(traces, axis=1)
 
 
@@ -70,6 +68,11 @@ def _period_strengths(profile: Float[np.ndarray, "n w"]) -> Features:
     return np.log(np.stack(peaks, axis=1) / level[:, None] + _TINY)
 
 
+def _fineness(plane: Plane) -> Float[np.ndarray, " n"]:
+    """Return by how much, in logarithms, steps between pixels exceed those at half the resolution."""
+    return np.asarray(np.log((_mean_step(plane) + 0.01) / (_mean_step(_halve(plane)) + 0.01)))
+
+
 def _mean_step(plane: Plane) -> Float[np.ndarray, " n"]:
     return np.asarray(
         np.abs(np.diff(plane, axis=1)).mean(axis=(1, 2))
@@ -77,7 +80,7 @@ def _mean_step(plane: Plane) -> Float[np.ndarray, " n"]:
     )
 
 
-def _halve(plane: Plane) -> Plane:
+def _halve(plane: Plane) -> Float[np.ndarray, "n h2 w2"]:
     height, width = plane.shape[1] // 2 * 2, plane.shape[2] // 2 * 2
     even = plane[:, :height, :width]
     return np.asarray(even.reshape(len(plane), height // 2, 2, width // 2, 2).mean(axis=(2, 4)))

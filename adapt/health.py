@@ -105,14 +105,15 @@ def write_health(
     Raises:
         OSError: if the file cannot be written.
     """
+    trained = {} if after is None else after
     layers = [
         {
             "layer": layer,
             "aligned": layer in aligned_layers,
             "before": _plain(before.get(layer)),
-            "after": _plain((after or {}).get(layer)),
+            "after": _plain(trained.get(layer)),
         }
-        for layer in dict.fromkeys([*before, *(after or {})])
+        for layer in {**before, **trained}
     ]
     content = json.dumps({"format_version": FORMAT_VERSION, "layers": layers}, indent=1)
     part = path.with_name(path.name + ".part")

@@ -42,9 +42,7 @@ class LiveTable:
         self._moments: deque[tuple[float, int]] = deque(maxlen=64)
         self._recent: dict[str, deque[float]] = {}
         self._live = (
-            Live(console=self._console, auto_refresh=False, transient=True)
-            if self._console.is_terminal
-            else None
+            Live(console=self._console, auto_refresh=False) if self._console.is_terminal else None
         )
 
     def __enter__(self) -> "LiveTable":
@@ -172,7 +170,7 @@ def duration(seconds: float) -> str:
     """Say a time in its two largest units.
 
     >>> duration(42.4), duration(3_700), duration(200_000)
-    ('42 s', '1 h 2 min', '2 d 8 h')
+    ('42 s', '1 h 1 min', '2 d 7 h')
     """
     if not math.isfinite(seconds):
         return "unknown"

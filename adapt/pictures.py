@@ -121,7 +121,7 @@ def normal_error_deg(
     return torch.where(known, torch.atan2(cross, dot).rad2deg(), torch.nan)
 
 
-def side_by_side(*columns: Pictures) -> Pictures:
+def side_by_side(*columns: UInt8[Tensor, "_n _h _w 3"]) -> Pictures:
     """Set pictures of one batch next to each other, with a gap: the input, the truth, the answer, the error.
 
     Raises:

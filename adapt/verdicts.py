@@ -76,7 +76,7 @@ def judge_finite(train: Columns, *, val: Columns) -> Verdict:
         return Verdict(subject=subject, state="good", finding="Every logged number is finite.")
     first = min(int(series[name].step[np.isnan(series[name].value)][0]) for name in broken)
     worst = sorted(broken, key=lambda name: -broken[name])[:3]
-    last_too = any(np.isnan(series[name].value[-1]) for name in broken if name.startswith("loss/"))
+    last_too = any(np.isnan(series[name].value[-1]) for name in broken if "loss/" in name)
     return Verdict(
         subject=subject,
         state="bad" if last_too else "watch",

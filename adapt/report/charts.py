@@ -59,6 +59,7 @@ def chart(
     mark_name: str = "",
     band: tuple[float, float] | None = None,
     span: tuple[float, float] | None = None,
+    log: bool = False,
 ) -> str:
     """Draw curves over steps as a figure with a key.
 
@@ -72,6 +73,7 @@ def chart(
         mark_name: What the level means.
         band: A range to shade as good.
         span: Ends of the vertical axis; None fits it.
+        log: Use a logarithmic axis where the values span much.
 
     Returns:
         HTML; empty if no curve has a point.
@@ -79,7 +81,7 @@ def chart(
     lines = [line for line in lines if len(line.series.step)]
     if not lines:
         return ""
-    axes = _fit_axes(lines, mark=mark, span=span)
+    axes = _fit_axes(lines, mark=mark, span=span, log=log)
     parts = [_grid(axes)]
     if band is not None:
         top, bottom = axes.y(np.array([band[1], band[0]]))
@@ -129,7 +131,7 @@ def _latest(series: Series) -> str:
 
 
 def _fit_axes(
-    lines: Sequence[Line], *, mark: float | None, span: tuple[float, float] | None
+    lines: Sequence[Line], *, mark: float | None, span: tuple[float, float] | None, log: bool
 ) -> _Axes:
     steps = np.concatenate([line.series.step for line in lines]).astype(np.float64)
     values = np.concatenate([line.series.value for line in lines])
@@ -141,9 +143,8 @@ def _fit_axes(
     elif not len(values):
         low, high, log = 0.0, 1.0, False
     else:
-        # A few wild values at the start must not flatten the rest; they leave the picture at the top.
         low, high = float(values.min()), float(values.max())
-        log = low > 0 and high / low > 30
+        log = log and low > 0 and high / low > 30
         if log:
             low, high = low / 1.2, high * 1.2
         else:
@@ -223,7 +224,7 @@ def ticks(low: float, high: float, *, log: bool, count: int = 4) -> list[float]:
     >>> ticks(0.0, 1.0, log=False), ticks(0.003, 4.0, log=True)
     ([0.0, 0.2, 0.4, 0.6, 0.8, 1.0], [0.01, 0.1, 1.0])
     """
-    if not high > low:
+    if not high - low > 1e-9 * max(abs(low), abs(high)):
         return [low]
     if log:
         first, last = math.ceil(math.log10(low)), math.floor(math.log10(high))

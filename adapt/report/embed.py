@@ -81,6 +81,29 @@ def embed_moments(
     return embedded, troubles
 
 
+_Encoded = dict[int, dict[str, tuple[bytes, tuple[int, int]]]]
+
+
+def _encode_within_budget(images: Mapping[int, Mapping[str, Image.Image]]) -> _Encoded | None:
+    """Encode all pictures as large as the budget allows; None if they are too many at any size."""
+    total, tried_width = 0, 0
+    for width, quality in _ATTEMPTS:
+        if total * (width / max(tried_width, 1)) ** 2 > 2 * _BUDGET_BYTES:
+            continue  # not worth the time
+        encoded = {
+            step: {
+                name: _encode(image, width=width, quality=quality) for name, image in row.items()
+            }
+            for step, row in images.items()
+        }
+        total = sum(len(data) for row in encoded.values() for data, _ in row.values())
+        widest = max((image.width for row in images.values() for image in row.values()), default=1)
+        tried_width = min(width, widest)
+        if total <= _BUDGET_BYTES:
+            return encoded
+    return None
+
+
 def choose_moments(steps: Sequence[int]) -> list[int]:
     """Choose the first, the last and some between.
 

@@ -130,6 +130,26 @@ def mapping_at(entry: Json, key: str) -> Json:
     return value if isinstance(value, dict) else {}
 
 
+def setting(config: Json, name: str) -> object:
+    """Return a field of the configuration wherever it stands, the least deep first; None if it is nowhere.
+
+    >>> setting({"content": {"steps": 5, "method": {"backbone": "alexnet"}}}, "backbone")
+    'alexnet'
+    """
+    level = [config]
+    for _ in range(4):
+        for entry in level:
+            if name in entry:
+                return entry[name]
+        level = [value for entry in level for value in entry.values() if isinstance(value, dict)]
+    return None
+
+
+def number_setting(config: Json, name: str) -> float:
+    """Return a number of the configuration wherever it stands, or NaN."""
+    return number_at({name: setting(config, name)}, name)
+
+
 def _entries(content: Json, key: str) -> list[Json]:
     value = content.get(key)
     entries = value if isinstance(value, list) else []

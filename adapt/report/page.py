@@ -38,7 +38,7 @@ def write_report(run_folder: Path) -> Path:
 
 def build_page(run: RunFolder) -> str:
     """Write the page as HTML."""
-    verdicts = judge_run(run.metrics, layers=run.layers)
+    verdicts = [*judge_run(run.metrics, layers=run.layers), *sections.judge_audit(run.audit)]
     moments, troubles = embed_moments(run.pictures)
     body = [
         sections.summary(run, verdicts),

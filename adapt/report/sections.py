@@ -17,7 +17,8 @@ from scenelift.adapt.report.folder import (
     Json,
     RunFolder,
     mapping_at,
-    number_at,
+    number_setting,
+    setting,
 )
 from scenelift.adapt.report.markup import escape, note, number, section, table
 from scenelift.adapt.verdicts import LayerDistance, Verdict
@@ -25,7 +26,14 @@ from scenelift.adapt.verdicts import LayerDistance, Verdict
 _STATE_WORDS = {"good": "good", "watch": "watch", "bad": "problem", "unknown": "not known"}
 _NONE = "\N{EN DASH}"
 _MAX_CHARTS, _MAX_CONFIG_ROWS = 40, 400
-_HEALTH_NAMES = ("critic/", "gradient/", "align/", "loss/align", "loss/critic")
+_HEALTH_NAMES = (
+    "critic/accuracy_",
+    "gradient/ratio",
+    "gradient/cosine_",
+    "align/weight",
+    "loss/align",
+    "loss/critic",
+)
 
 
 def summary(run: RunFolder, verdicts: Sequence[Verdict]) -> str:
@@ -62,8 +70,8 @@ def training_s(metrics: Metrics) -> float:
 
 
 def _sentence(run: RunFolder) -> str:
-    done, asked = last_step(run.metrics), number_at(run.config, "steps")
-    recipe = run.config.get("recipe")
+    done, asked = last_step(run.metrics), number_setting(run.config, "steps")
+    recipe = setting(run.config, "recipe")
     what = f"<b>{escape(recipe)}</b>" if isinstance(recipe, str) and recipe else "A run"
     if not done:
         return f"{what}: no step has been logged yet."
@@ -89,7 +97,7 @@ def _judgement(verdicts: Sequence[Verdict]) -> str:
 
 
 def _tiles(run: RunFolder) -> Iterable[tuple[str, str]]:
-    done, asked = last_step(run.metrics), number_at(run.config, "steps")
+    done, asked = last_step(run.metrics), number_setting(run.config, "steps")
     yield "Steps", f"{done:,}" + (f" of {int(asked):,}" if 0 < asked < 1e15 else "")
     yield "Time", duration(training_s(run.metrics))
     speed = run.metrics.train.get("rate/images_per_s")
@@ -97,7 +105,7 @@ def _tiles(run: RunFolder) -> Iterable[tuple[str, str]]:
         typical = np.median(speed.value[np.isfinite(speed.value)]) if len(speed.value) else math.nan
         yield "Images a second", number(float(typical))
     for key, label in (("backbone", "Backbone"), ("batch_size", "Batch"), ("seed", "Seed")):
-        value = run.config.get(key)
+        value = setting(run.config, key)
         if isinstance(value, str | int) and not isinstance(value, bool):
             yield label, str(value)
 
@@ -120,7 +128,7 @@ def _final_numbers(metrics: Metrics) -> str:
                 number(float(np.nanmin(held))) if np.isfinite(held).any() else _NONE,
             ]
         )
-    header = ("Loss", "at the start", "at the end", "held-out, last", "held-out, best")
+    header = ("Loss", "first", "last", "held-out", "its best")
     return table(header, rows, right=(1, 2, 3, 4))
 
 
@@ -138,6 +146,29 @@ def _verdict_list(verdicts: Sequence[Verdict]) -> str:
         for v in sorted(verdicts, key=lambda v: order[v.state])
     )
     return f"<h3>Verdicts</h3><ul class=verdicts>{items}</ul>"
+
+
+def judge_audit(rows: Sequence[AuditRow]) -> list[Verdict]:
+    """Sum the shortcut audit up in a verdict."""
+    if not rows:
+        return []
+    seen = [row for row in rows if row.group != "all together" and "original" not in row.group]
+    wide = [row.group for row in seen if row.severity == "wide open"]
+    ajar = [row.group for row in seen if row.severity == "open"]
+    subject, advice = "Shortcuts", "See the shortcut audit below for what closes each."
+    if not wide and not ajar:
+        return [
+            Verdict(
+                subject=subject, state="good", finding="None of the trivial differences stands out."
+            )
+        ]
+    told = [f"wide open: {', '.join(wide)}"] * bool(wide) + [f"open: {', '.join(ajar)}"] * bool(
+        ajar
+    )
+    finding = f"A trivial classifier tells the domains apart ({'; '.join(told)})."
+    return [
+        Verdict(subject=subject, state="bad" if wide else "watch", finding=finding, advice=advice)
+    ]
 
 
 def evaluation(result: Evaluation) -> str:
@@ -183,7 +214,7 @@ def curves(metrics: Metrics) -> str:
         alone = name.startswith(("loss/", "rate/")) or "/" not in name
         groups.setdefault(name if alone else name.split("/")[0] + "/", []).append(name)
     drawn = [
-        chart(_title(group), _lines(metrics, names))
+        chart(_title(group), _lines(metrics, names), log=group.startswith("loss/"))
         for group, names in list(groups.items())[:_MAX_CHARTS]
     ]
     left_out = max(len(groups) - _MAX_CHARTS, 0)
@@ -256,6 +287,7 @@ def domains(metrics: Metrics, layers: Sequence[LayerDistance]) -> str:
             "Gradient ratio: alignment over tasks",
             _lines(metrics, [n for n in ("gradient/ratio",) if n in train]),
             band=(0.01, 1.0),
+            log=True,
         ),
     ]
     drawn += [
@@ -334,7 +366,7 @@ def shortcuts(rows: Sequence[AuditRow], audited: str) -> str:
     seen = f" It saw {escape(audited)}." if audited else ""
     lead = (
         "Before any network is trained: can a linear classifier tell synthetic from real by something trivial? "
-        f"Half is guessing.{seen}"
+        f"Half is guessing. It looks at pictures as they enter training; grey, jitter and blur come after.{seen}"
     )
     header = ("What it goes by", "told right", "0 … 1", "What that means")
     return section(title, table(header, cells, right=(1,)), anchor="audit", lead=lead)
@@ -357,8 +389,9 @@ def pictures(moments: Mapping[int, Sequence[Embedded]]) -> str:
         title,
         f"<div class=moments>{tabs}{panels}</div>",
         anchor="pictures",
-        lead="Synthetic images beside the truth, real ones without. Depth: light is near. Normals: red right, green up, "
-        "blue to the viewer. Errors: dark is none, red is large. Hatched or black: not known.",
+        lead="From left to right: the image, the truth (of synthetic images only), the answer and, where drawn, its error. "
+        "Depth: light is near, by the logarithm of metres. Normals: red to the right, green up, blue to the viewer. Errors: "
+        "dark is none, red is large. Hatched or black: not known.",
     )
 
 

@@ -83,7 +83,11 @@ figure{margin:0}
 .pair figcaption{margin-top:.25rem;color:var(--faint);font-size:.82rem}
 summary{cursor:pointer;color:var(--faint);font-size:.9rem}
 main{padding-bottom:4rem}
-@media (max-width:34rem){.verdicts li{grid-template-columns:1fr;gap:.1rem}td,th{padding-right:.7rem}}
+@media (max-width:44rem){#audit table,#audit tbody{display:block}#audit thead{display:none}
+#audit tr{display:grid;grid-template-columns:1fr auto;gap:0 .8rem;padding:.6rem 0;border-bottom:1px solid var(--rule)}
+#audit td{border:0;padding:.1rem 0}#audit td:first-child{grid-column:1/-1}#audit td:nth-child(2){order:1;text-align:right}
+#audit td:nth-child(3){order:0}#audit td:last-child{grid-column:1/-1;order:2;min-width:0}}
+@media (max-width:34rem){.verdicts li{grid-template-columns:1fr;gap:.1rem}td,th{padding-right:.6rem}}
 @media print{:root{--paper:#fff;--ink:#000;--faint:#555;--rule:#ccc;--card:#fff;--wash:#f3f3f3;--good:#1c7a4c;--watch:#9a6200;
 --bad:#b3261e;--c0:#2761a8;--c1:#c4581b;--c2:#1f8a70;--c3:#8a4fa0;--c4:#8c7a12;--c5:#b03a64}
 body{font-size:10pt}nav,.moments label,.moments input{display:none}.panel,.panel>h3{display:block!important}

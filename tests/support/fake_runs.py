@@ -46,17 +46,20 @@ def fake_run(folder: Path, *, steps_done: int = STEPS, aligned: bool = True, see
 
 def write_config(folder: Path, *, aligned: bool = True) -> None:
     config = {
-        "format_version": 1,
-        "scenelift_version": "0.1.0",
-        "recipe": "desk",
-        "steps": STEPS,
-        "batch_size": 32,
-        "seed": 0,
-        "backbone": "resnet18",
-        "tasks": {"edge": 1.0, "depth": 5.0, "normal": 10.0},
-        "align": {"method": "adversarial", "layer": "conv5", "weight": 0.05} if aligned else None,
-        "optimizer": {"learning_rate": 1e-3, "betas": [0.5, 0.999]},
-        "versions": {"torch": "2.6.0", "numpy": "2.1.3"},
+        "content": {
+            "recipe": "desk",
+            "steps": STEPS,
+            "batch_size": 32,
+            "seed": 0,
+            "method": {
+                "backbone": "resnet18",
+                "tasks": ["edge", "depth", "normal"],
+                "align": {"kind": "adversarial" if aligned else "none", "layers": ["conv5"]},
+                "optimiser": {"learning_rate": 1e-3, "betas": [0.5, 0.999]},
+            },
+        },
+        "execution": {"device": "cpu", "log_every": 20},
+        "versions": {"scenelift": "0.1.0", "torch": "2.6.0"},
     }
     (folder / "config.json").write_text(json.dumps(config))
 
@@ -185,12 +188,12 @@ def write_fake_pictures(folder: Path, *, step: int, sharpness: float, side_px: i
         "real/normal": side_by_side(image, draw_normal(answer)),
     }
     captions = {
-        name: truth if name.startswith("synthetic") and "edge" not in name else ("image",)
+        name: ("image", "answer") if name.startswith("real") else truth[: 3 + ("edge" not in name)]
         for name in rows
     }
     write_pictures(
         folder / "pictures",
-        {name: torch.cat([picture, picture.flip(2)]) for name, picture in rows.items()},
+        {name: picture.expand(2, -1, -1, -1) for name, picture in rows.items()},
         step=step,
         captions=captions,
     )
