@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +23,7 @@ class TrainingError(RuntimeError):
     """A run that cannot go on."""
 
 
+@runtime_checkable
 class BatchStream(Protocol):
     """Where batches come from; `datasets.loaders.Stream` is one."""
 
