@@ -189,15 +189,6 @@ def test_changes_follow_each_other_and_are_clipped_once() -> None:
         assert (found[place] - expected.clamp(0, 1)).abs().max() < 2e-6
 
 
-def test_the_mean_of_a_large_picture_does_not_depend_on_the_order_of_its_pixels() -> None:
-    images, seeds = pictures(1, side=600)
-    strong = replace(PLAIN, contrast=1.0)
-    turned = to_input(images.flip(3), seeds, settings=strong).flip(3)
-    assert torch.equal(turned, to_input(images, seeds, settings=strong))
-    last = images.contiguous(memory_format=torch.channels_last)
-    assert torch.equal(to_input(last, seeds, settings=strong), turned)
-
-
 def test_values_stay_in_range() -> None:
     images, seeds = pictures(50)
     most = ColourSettings(
