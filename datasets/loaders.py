@@ -8,7 +8,6 @@ see what one would with twice the batch. Workers hold no random state.
 import hashlib
 import itertools
 import logging
-import math
 import multiprocessing
 import signal
 import sys
@@ -103,7 +102,7 @@ class Stream:
             cache_bytes: Keep resized frames in memory if all fit.
 
         Raises:
-            ValueError: if a number is out of range.
+            ValueError: if a number is out of range, or the first sample, which tells how much memory all need, cannot be read.
         """
         for label, value, least in (
             ("batch_size", batch_size, 1),
@@ -167,11 +166,12 @@ class Stream:
         try:
             packed = next(self._fetched)
         except RuntimeError as error:
-            if "exited unexpectedly" not in str(error):
+            if "DataLoader worker" not in str(error):
                 raise
             self.close()
             raise StreamError(
-                f"stream {self._name}: a worker died, most likely for want of memory; use fewer workers"
+                f"stream {self._name}: a worker died, most likely for want of memory or of room in /dev/shm; use fewer "
+                "workers or smaller batches"
             ) from error
         if packed.error is not None:
             self.close()
@@ -244,7 +244,7 @@ def fixed_batches(
     """Yield the same batches at every call, for validation: centre crops, not mirrored, no sample twice.
 
     The samples are drawn from the whole source, whatever its order. With few of them the last batch is smaller, and fewer
-    batches come: all ranks get the same number, unless one would get an empty one.
+    batches come; all ranks get the same number, so samples that are fewer than the ranks are left out.
 
     Raises:
         ValueError: if a number is out of range, or a sample cannot be read.
@@ -258,12 +258,13 @@ def fixed_batches(
     frames = _Frames(source, resize_px=geometry.resize_px, cache_bytes=0)
     chosen = order.epoch(0)
     size = batch_size * world_size
-    for k in range(min(num_batches, math.ceil(len(source) / size))):
-        samples = [(0, int(index)) for index in chosen[k * size : (k + 1) * size]]
-        mine = samples[rank * batch_size : (rank + 1) * batch_size]
-        if mine:
-            cut = [frames.cut(index, geometry=geometry, rng=None) for _, index in mine]
-            yield _unpack(_pack(cut, seeds=[order.seed_of(*pair) for pair in mine]), device=device)
+    for start in range(0, min(len(chosen), num_batches * size), size):
+        together = chosen[start : start + size]
+        if len(together) >= world_size:
+            mine = np.array_split(together, world_size)[rank].tolist()
+            cut = [frames.cut(index, geometry=geometry, rng=None) for index in mine]
+            seeds = [order.seed_of(0, index) for index in mine]
+            yield _unpack(_pack(cut, seeds=seeds), device=device)
 
 
 def sample_seed(*, seed: int, stream: str, index: int, epoch: int) -> int:

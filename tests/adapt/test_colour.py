@@ -172,6 +172,23 @@ def test_contrast_keeps_the_mean_grey_and_saturation_each_pixels_grey() -> None:
     )
 
 
+def test_changes_follow_each_other_and_are_clipped_once() -> None:
+    images, seeds = pictures(20)
+    mix = ColourSettings(grey="none", brightness=0.5, contrast=0.6, saturation=0.7, mean=(0, 0, 0))
+    found = to_input(images, seeds, settings=mix).double()
+    weights = torch.tensor([0.299, 0.587, 0.114], dtype=torch.float64)[:, None, None]
+    for place, picture in enumerate(images.double() / 255):
+        bright, contrast, saturation = (
+            1 + most * (2 * uniform(seeds, salt=salt)[place].item() - 1)
+            for salt, most in ((1, 0.5), (2, 0.6), (3, 0.7))
+        )
+        lit = picture * bright
+        mean_grey = (lit * weights).sum(dim=0).mean()
+        hard = contrast * lit + (1 - contrast) * mean_grey
+        expected = saturation * hard + (1 - saturation) * (hard * weights).sum(dim=0)
+        assert (found[place] - expected.clamp(0, 1)).abs().max() < 2e-6
+
+
 def test_values_stay_in_range() -> None:
     images, seeds = pictures(50)
     most = ColourSettings(

@@ -451,9 +451,10 @@ def test_validation_is_the_same_every_time(photos: PhotoDataset) -> None:
     assert [len(batch["image"]) for batch in whole] == [4, 4, 3]
     assert len({number for batch in whole for number in batch["sample_seed"].tolist()}) == 11
     ranks = [batches(rank, 2, 2) for rank in range(2)]
-    for k, batch in enumerate(whole):
-        parts = [rank[k]["image"] for rank in ranks if k < len(rank)]
-        assert torch.equal(torch.cat(parts), batch["image"])
+    for batch, *parts in zip(whole, *ranks, strict=True):
+        assert torch.equal(torch.cat([part["image"] for part in parts]), batch["image"])
+    # Eleven samples: nine and two, which are too few for three ranks.
+    assert [[len(b["image"]) for b in batches(rank, 3, 3)] for rank in range(3)] == [[3]] * 3
     centre = smooth(width=25, height=26, seed=5)
     assert any(
         np.abs(
