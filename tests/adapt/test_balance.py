@@ -223,6 +223,17 @@ def test_gradients_that_were_there_stay(method: BalanceMethod) -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
+def test_nothing_is_left_behind_on_the_features(method: BalanceMethod) -> None:
+    shared = torch.ones(3, requires_grad=True)
+    losses = {task: (i + shared).square()[i] for i, task in enumerate(TASKS)}
+    Balancer(method, weights=ONES).backward(losses, shared=[shared])
+    shared.grad = None
+    (2 * shared).sum().backward()
+    assert shared.grad is not None
+    assert shared.grad.tolist() == [2, 2, 2]
+
+
+@pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("on", ["shared", "backbone", "nothing"])
 def test_the_extra_term_is_added_as_it_is(method: BalanceMethod, on: str) -> None:
     def extra_of(toy: Toy, shared: Tensor) -> Tensor:

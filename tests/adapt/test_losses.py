@@ -98,7 +98,7 @@ def test_values_under_the_mask_never_matter(under: float) -> None:
         name: torch.where(valid, x, under) if x.dtype == torch.float32 else x
         for name, x in batch.items()
     } | {"edge": batch["edge"] ^ ~valid}
-    for name in ("logits", "log_depth", "predicted"):
+    for name in ("logits", "log_depth", "predicted", "z_depth_m"):
         batch[name].requires_grad_()
         spoilt[name] = spoilt[name].detach().requires_grad_()
     for task, loss in losses_of(batch, variant="masked").items():
@@ -106,7 +106,7 @@ def test_values_under_the_mask_never_matter(under: float) -> None:
         assert torch.equal(loss, other), task
         loss.backward()
         other.backward()
-    for name in ("logits", "log_depth", "predicted"):
+    for name in ("logits", "log_depth", "predicted", "z_depth_m"):
         gradient, other_gradient = batch[name].grad, spoilt[name].grad
         assert gradient is not None
         assert other_gradient is not None
