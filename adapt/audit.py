@@ -75,10 +75,16 @@ class _Group:
 
 _GROUPS: Mapping[str, _Group] = {
     "JPEG": _Group(
-        looks_at="the 8-pixel grid that JPEG leaves, at any later scale, and its blurred colour",
+        looks_at="the 8-pixel grid that JPEG leaves",
         cure="Give both domains the same codec: store the synthetic images as JPEG of the photos' quality, or pass both "
         "through random JPEG compression (`geometry.jpeg_quality`).",
-        measure=audit_features.jpeg_traces,
+        measure=audit_features.jpeg_grid,
+    ),
+    "colour detail": _Group(
+        looks_at="how much blunter colour is than brightness",
+        cure="JPEG and cameras halve the resolution of colour: pass both domains through the same JPEG compression "
+        "(`geometry.jpeg_quality`), or train on a single grey channel (`colour.grey`).",
+        measure=audit_features.colour_detail,
     ),
     "colour": _Group(
         looks_at="mean, spread and skew of red, green and blue, and how much is clipped",

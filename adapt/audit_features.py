@@ -34,25 +34,26 @@ def file_size(width_px: Int64[np.ndarray, " n"], height_px: Int64[np.ndarray, " 
     return np.stack([width, height, aspect, np.abs(aspect)], axis=1)
 
 
-def jpeg_traces(images: Images) -> Features:
-    """Return how strongly steps between pixels repeat along each axis, and how much blunter colour is than brightness.
+def jpeg_grid(images: Images) -> Features:
+    """Return how strongly steps between pixels repeat along each axis, as the 8-pixel blocks of JPEG make them.
 
-    JPEG cuts a picture into blocks of 8 pixels, and most encoders halve the resolution of colour. A crop shifts the blocks and
-    a resize stretches them, so the strength of the period counts, not its phase: the Fourier amplitude of the profile of
-    steps at periods of 8, 4, 8/3 and 2 pixels, and its highest peak at any period of 2 to 16 pixels.
+    A crop shifts the blocks and a resize stretches them, so the strength of the period counts, not its phase: the Fourier
+    amplitude of the profile of steps at periods of 8, 4, 8/3 and 2 pixels, and its highest peak at any period of 2 to 16.
     """
     luma = images @ _LUMA
     traces = []
     for axis in (2, 1):
-        # Second differences take the smooth part out; the median of lines would lose the grid of flat rooms, the mean of capped
-        # values keeps single strong edges from drowning it.
+        # Second differences take the smooth part out; the cap keeps single strong edges from drowning the grid.
         steps = np.abs(np.diff(luma, 2, axis=axis)).clip(max=12).mean(axis=3 - axis)
         traces.append(_period_strengths(steps))
-    traces += [
-        (_fineness(images @ weights) - _fineness(luma))[:, None]
-        for weights in (_BLUE_YELLOW, _RED_GREEN)
-    ]
     return np.concatenate(traces, axis=1)
+
+
+def colour_detail(images: Images) -> Features:
+    """Return by how much colour is blunter than brightness: most JPEGs and cameras halve its resolution."""
+    luma = _fineness(images @ _LUMA)
+    planes = (images @ weights for weights in (_BLUE_YELLOW, _RED_GREEN))
+    return np.stack([_fineness(plane) - luma for plane in planes], axis=1)
 
 
 def _period_strengths(profile: Float[np.ndarray, "n w"]) -> Features:
