@@ -7,9 +7,12 @@ BIN := $(VENV)/bin
 .PHONY: demo test test-full lint clean
 
 demo: $(VENV)/.ready
-	$(BIN)/render-scenes --out demo/rooms.h5 --frames 24 --overwrite
+	$(BIN)/render-scenes --out demo/rooms.h5 --frames 48 --overwrite
 	$(BIN)/render-scenes view demo/rooms.h5 --out demo/rooms.png
-	@echo "The pictures are in $(CURDIR)/demo/rooms.png, the data in $(CURDIR)/demo/rooms.h5"
+	$(BIN)/python -m scenelift.adapt.demo_photos demo/photos
+	$(BIN)/adapt-train --recipe demo --synthetic demo/rooms.h5 --real demo/photos --out demo/run --overwrite
+	@echo "The pictures are in $(CURDIR)/demo/rooms.png, the data in $(CURDIR)/demo/rooms.h5,"
+	@echo "the report of a minute's training in $(CURDIR)/demo/run/report.html: it shows the workflow, not adaptation."
 
 test: $(VENV)/.ready-dev lint
 	$(BIN)/pytest -q -m "not slow"

@@ -48,17 +48,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         base = recipe(_recipe_of(words))
     except ValueError as error:
-        console.print(f"adapt-train: {error}", style="red", highlight=False, markup=False)
+        print(f"adapt-train: {error}", file=sys.stderr)
         return 2
     config = _parse(words, base=base)
     try:
         report = _train(config, console=console)
     except (ValueError, OSError, ImportError, TrainingError, StreamError) as error:
-        console.print(f"adapt-train: {error}", style="red", highlight=False, markup=False)
+        print(f"adapt-train: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        console.print(
-            f"adapt-train: stopped; go on with --out {config.execution.out} --resume", markup=False
+        print(
+            f"adapt-train: stopped; go on with --out {config.execution.out} --resume",
+            file=sys.stderr,
         )
         return 130
     print(f"The report is {report}, the weights {config.execution.out / 'weights.safetensors'}")
