@@ -8,7 +8,7 @@ can be left out, skipped in a call or frozen.
 import math
 from collections.abc import Collection, Mapping
 from types import MappingProxyType
-from typing import Literal, Self
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -70,7 +70,7 @@ class Heads(nn.Module):
             head.requires_grad_(task not in self._frozen)
         self.train(self.training)
 
-    def train(self, mode: bool = True) -> Self:
+    def train(self, mode: bool = True) -> "Heads":
         """Switch between training and evaluation; frozen heads stay in evaluation."""
         super().train(mode)
         for task in self._frozen:
