@@ -53,9 +53,7 @@ class Method(Protocol):
         """Return the scalars of one validation batch of each stream, without learning."""
         ...
 
-    def pictures(
-        self, batches: Mapping[StreamName, Batch]
-    ) -> dict[str, UInt8[Tensor, "n h w 3"]]:
+    def pictures(self, batches: Mapping[StreamName, Batch]) -> dict[str, UInt8[Tensor, "n h w 3"]]:
         """Show what the networks answer: rows of pictures by name, such as `synthetic/edge`."""
         ...
 

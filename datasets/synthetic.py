@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float32, Int32, Int64, Shaped, UInt8
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from scenelift.datasets.geometry import Frame
 from scenelift.datasets.store import CHANNELS, SPLITS, Channel, Header, Reader, StoreError
 from scenelift.datasets.store_codec import dequantise_normal
 
@@ -101,6 +102,20 @@ class SyntheticDataset(Dataset[SyntheticSample]):
         """Positions in the files of the views kept."""
         return self._indices
 
+    def frame(self, index: int) -> Frame:
+        """Read one view as arrays, normals as stored, `edge` as whether any of the kinds asked for is there.
+
+        Raises:
+            IndexError: if there are not so many.
+            StoreError: if the view is damaged.
+        """
+        return self._reader.read(
+            int(self._indices[index]),
+            channels=self._channels,
+            raw_normals=True,
+            edge_bits=self._edge_bits,
+        )
+
     def __getitem__(self, index: int) -> SyntheticSample:
         """Read one view.
 
@@ -108,10 +123,8 @@ class SyntheticDataset(Dataset[SyntheticSample]):
             IndexError: if there are not so many.
             StoreError: if the view is damaged.
         """
+        arrays = self.frame(index)
         position = int(self._indices[index])
-        arrays = self._reader.read(
-            position, channels=self._channels, raw_normals=True, edge_bits=self._edge_bits
-        )
         sample: dict[str, Tensor | int] = {"index": position}
         if "image" in arrays:
             sample["image"] = torch.from_numpy(_planes(arrays["image"]))

@@ -22,7 +22,7 @@ from rich.progress import Progress as Bar
 from scenelift.datasets.store import StoreError, merge_shards
 from scenelift.render import check, gallery, stats
 from scenelift.render.config import RenderConfig
-from scenelift.render.engines import EngineError
+from scenelift.render.engines import EngineError, kernels_are_compiled
 from scenelift.render.job import Progress, describe_rejections, render_scenes
 from scenelift.render.scene import SceneError
 
@@ -105,6 +105,8 @@ def _render(arguments: list[str]) -> int:
         description=_DESCRIPTION,
         args=arguments,
     )
+    if config.content.engine == "embree" and not kernels_are_compiled():
+        print("compiling the renderer's kernels, this once: about a minute", file=sys.stderr)
     with _progress_bar() as show:
         result = render_scenes(config, on_progress=show)
     print(f"{result.path}: {result.frames} frames; look at them: render-scenes view {result.path}")

@@ -1,5 +1,7 @@
 """What draws a scene. One module an engine; each offers `prepare(scene) -> Engine`."""
 
+import os
+from pathlib import Path
 from types import TracebackType
 from typing import Literal, Protocol, runtime_checkable
 
@@ -47,6 +49,12 @@ class Engine(Protocol):
     ) -> tuple[Float32[np.ndarray, " n"], Int[np.ndarray, " n"]]:
         """Return the distance in units of each direction's length (inf where nothing is hit) and the instance id (0)."""
         ...
+
+
+def kernels_are_compiled() -> bool:
+    """Tell whether the default engine has compiled kernels on disk; without them its first scene takes about a minute."""
+    folder = Path(__file__).parent / "embree" / "__pycache__"
+    return "NUMBA_CACHE_DIR" in os.environ or any(folder.glob("*.nbi"))
 
 
 def prepare(scene: Scene, *, engine: EngineName) -> Engine:

@@ -124,6 +124,9 @@ def _tables(
         else np.zeros((0, 6), dtype=np.float32)
     )
     texture_rows, texels = pack_textures(palette.texture_list)
+    materials = _material_rows(palette)
+    area = np.linalg.norm(_cross(corners), axis=1)
+    reflectance = materials[:, :3] * _texture_means(palette, texture_rows, texels)
     return Tables(
         num_opaque=int((~(cutout | glass)[material_rows]).sum()),
         has_cutouts=bool(cutout[material_rows].any()),
@@ -143,7 +146,7 @@ def _tables(
         if any(p.node.mesh.vertex_colors is not None for p in parts)
         else np.zeros((0, 9), dtype=np.float32),
         instance_semantic=np.array([0] + [n.semantic for n in scene.nodes], dtype=np.uint8),
-        materials=_material_rows(palette),
+        materials=materials,
         material_texture=np.array(
             [
                 -1 if m.texture is None else palette.textures[id(m.texture)]
@@ -154,7 +157,21 @@ def _tables(
         textures=texture_rows,
         texels=texels,
         linear_of_srgb=linear_of_srgb(),
+        mean_reflectance=float(np.average(reflectance.mean(axis=1)[material_rows], weights=area)),
     )
+
+
+def _texture_means(
+    palette: _Palette, texture_rows: np.ndarray, texels: np.ndarray
+) -> Float64[np.ndarray, "m 3"]:
+    """The mean linear colour of each material's texture, the one texel of its last level; 1 without one."""
+    last = texels[np.append(texture_rows[1:, 0], len(texels)) - 1] if len(texels) else texels
+    means = linear_of_srgb()[np.stack([last >> shift & 255 for shift in (0, 8, 16)], axis=1)]
+    rows = [
+        np.ones(3) if m.texture is None else means[palette.textures[id(m.texture)]]
+        for m in palette.material_list
+    ]
+    return np.array(rows, dtype=np.float64).reshape(-1, 3)
 
 
 def _see_through(

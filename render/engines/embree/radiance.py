@@ -131,7 +131,7 @@ def take_surfaces(shot: Shot, *, seed: np.uint32, samples: int = 1) -> Float32[n
     look = (shot.eye, shot.rotation, focal)
     view.see(*world, *look, shot.face, shot.uvt, sights, seen, surface, glow)
     spacing = 1 << max(samples - 1, 0).bit_length()
-    tail = _tail(shot, surface[seen >= 0, :3])
+    tail = _tail(shot)
     view.light_view(
         *world, w, h, sights, seen, samples, spacing, seed, NORMAL_BOUNCES, SOFTEN, tail, light
     )
@@ -160,16 +160,14 @@ def take_surfaces(shot: Shot, *, seed: np.uint32, samples: int = 1) -> Float32[n
     return np.nan_to_num(np.maximum(smooth, 0.0), posinf=0.0).reshape(h, w, 3)
 
 
-def _tail(shot: Shot, reflectance: Float32[np.ndarray, "n 3"]) -> float:
+def _tail(shot: Shot) -> float:
     """How much more light all bounces bring than the last one that is traced: the sum of 1 + r + r^2 + ...
 
-    r is the mean reflectance in sight. Where the sky is found by bounced rays alone, paths must not end early: 0.
+    r is the scene's mean reflectance. Where the sky is found by bounced rays alone, paths must not end early: 0.
     """
-    lights = shot.lights
-    if not len(reflectance) or (lights.num_portals == 0 and lights.sky.any()):
+    if shot.lights.num_portals == 0 and shot.lights.sky.any():
         return 0.0
-    mean = float(reflectance.mean())
-    return 1.0 / (1.0 - min(mean, 0.8))
+    return 1.0 / (1.0 - min(shot.tables.mean_reflectance, 0.8))
 
 
 def _reflect(

@@ -39,3 +39,5 @@ class Tables(NamedTuple):
     texels: UInt32[np.ndarray, " n"]
     """sRGB red (lowest byte), green, blue and linear alpha."""
     linear_of_srgb: Float32[np.ndarray, "256"]
+    mean_reflectance: float
+    """Of all triangles and channels, by area."""

@@ -1,0 +1,105 @@
+"""The command `adapt-train`: a thin skin over `job.train_run`."""
+
+import logging
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from rich.console import Console
+from rich.logging import RichHandler
+
+from scenelift.adapt.config import TrainConfig, TrainContent, TrainExecution
+from scenelift.adapt.job import train_run
+from scenelift.adapt.live import LiveTable
+from scenelift.adapt.recipes import recipe, recipes
+from scenelift.adapt.train import TrainingError
+from scenelift.datasets.loaders import StreamError
+
+_DESCRIPTION = """Train a network on rendered pictures so that its features work on photos.
+
+    adapt-train --synthetic synth.h5 --real PHOTOS --out runs/first
+    adapt-train --synthetic synth.h5 --real PHOTOS --out runs/first --resume      (after a kill)
+    adapt-train --recipe paper --synthetic a.h5 b.h5 --real places365 --out runs/paper --device cuda
+    torchrun --nproc-per-node 8 -m scenelift.adapt.cli --recipe paper ...         (several GPUs)
+
+--recipe picks a whole configuration, all other flags change single fields of it. The run folder OUT then holds report.html,
+weights.safetensors, metrics.jsonl, config.json, pictures and checkpoints.
+
+Recipes: {recipes}
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Returns:
+        0 done, 1 input or disk at fault, 130 stopped by Ctrl-C.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    console = Console(stderr=True)
+    logging.basicConfig(
+        level=logging.INFO,
+        format="%(message)s",
+        handlers=[RichHandler(console=console, show_path=False, show_time=False)],
+        force=True,
+    )
+    try:
+        base = recipe(_recipe_of(words))
+    except ValueError as error:
+        console.print(f"adapt-train: {error}", style="red", highlight=False, markup=False)
+        return 2
+    config = _parse(words, base=base)
+    try:
+        report = _train(config, console=console)
+    except (ValueError, OSError, ImportError, TrainingError, StreamError) as error:
+        console.print(f"adapt-train: {error}", style="red", highlight=False, markup=False)
+        return 1
+    except KeyboardInterrupt:
+        console.print(
+            f"adapt-train: stopped; go on with --out {config.execution.out} --resume", markup=False
+        )
+        return 130
+    print(f"The report is {report}, the weights {config.execution.out / 'weights.safetensors'}")
+    return 0
+
+
+def _parse(words: Sequence[str], *, base: TrainContent) -> TrainConfig:
+    """Read the flags; what they leave out is the recipe's."""
+
+    def configure(
+        execution: Annotated[TrainExecution, tyro.conf.arg(name="")],
+        content: Annotated[TrainContent, tyro.conf.arg(name="")] = base,
+    ) -> TrainConfig:
+        return TrainConfig(content=content, execution=execution)
+
+    return tyro.cli(
+        configure,
+        args=words,
+        prog="adapt-train",
+        description=_DESCRIPTION.format(recipes=", ".join(name for name, _ in recipes())),
+    )
+
+
+def _train(config: TrainConfig, *, console: Console) -> Path:
+    with LiveTable(steps=config.content.steps, console=console) as table:
+
+        def show(values: Mapping[str, float], step: int) -> None:
+            table.update(values, step=step)
+
+        return train_run(config, observer=show)
+
+
+def _recipe_of(words: Sequence[str]) -> str:
+    """Find the recipe before the other flags are read, since it gives their defaults."""
+    for number, word in enumerate(words):
+        if word == "--recipe" and number + 1 < len(words):
+            return words[number + 1]
+        if word.startswith("--recipe="):
+            return word.partition("=")[2]
+    return "desk"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,160 @@
+"""Recipes: functions that return whole configurations. A run's flags change single fields of one.
+
+`paper` is what Ren and Lee (CVPR 2018) describe, `released` what their code does, bug for bug; the ablations are the rows of
+their table. None of these was run to its end here: they want GPUs and a million frames. `desk` fits two CPU cores and twenty minutes.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import get_args
+
+from scenelift.adapt.align import AlignmentConfig
+from scenelift.adapt.colour import ColourSettings
+from scenelift.adapt.config import TrainContent
+from scenelift.adapt.feature_alignment import FeatureAlignmentSettings, Task
+from scenelift.adapt.optimise import OptimiserSettings
+from scenelift.datasets.geometry import Geometry
+
+EPOCHS, BATCH = 30, 224
+"""Of the released configuration: epochs of the synthetic list, pictures of each domain in a step."""
+
+
+def recipe(name: str) -> TrainContent:
+    """Return the configuration of a recipe.
+
+    Raises:
+        ValueError: if there is none of that name; the message lists them.
+
+    >>> recipe("paper").method.backbone
+    'alexnet'
+    """
+    for known, make in recipes():
+        if known == name:
+            return replace(make(), recipe=name)
+    raise ValueError(f"no recipe {name!r}; there are {', '.join(known for known, _ in recipes())}")
+
+
+def recipes() -> list[tuple[str, Callable[[], TrainContent]]]:
+    """List all recipes: name and function."""
+    single = [(f"ablation-{task}", _single(task)) for task in get_args(Task)]
+    layers = [
+        (f"ablation-{name}", _aligned_at(layer))
+        for name, layer in (
+            ("conv1", "conv1"),
+            ("conv2", "conv2"),
+            ("conv5", "conv5"),
+            ("conv6", "fc6"),
+        )
+    ]
+    return [
+        ("paper", paper),
+        ("released", released),
+        *single,
+        ("ablation-three-tasks", three_tasks),
+        *layers,
+        ("ablation-conv5-1.5m", lambda: paper(million_frames=1.5)),
+        ("desk", desk),
+        ("demo", demo),
+    ]
+
+
+def paper(*, million_frames: float = 1.5) -> TrainContent:
+    """Return the paper's system: group-less AlexNet, three tasks, the alternating game at conv5.
+
+    The number of steps of the 0.5 M runs is not published; both sizes train for 30 epochs here.
+    """
+    return TrainContent(
+        steps=round(EPOCHS * million_frames * 1e6 / BATCH),
+        batch_size=BATCH,
+        precision="fp32",
+        geometry=Geometry(resize_px=256, crop_px=227),
+        min_edge_pixels=350,
+        method=FeatureAlignmentSettings(
+            backbone="alexnet",
+            init="paper",
+            colour=ColourSettings(grey="sample"),
+            align=AlignmentConfig(method="adversarial", layers=("conv5",), weight=0.05),
+        ),
+        validate_every=5000,
+    )
+
+
+def released(*, million_frames: float = 1.5) -> TrainContent:
+    """Return what the released code does where it departs from the paper: its losses, initialisation and discriminator."""
+    base = paper(million_frames=million_frames)
+    critic = OptimiserSettings(name="sgd", learning_rate=1e-3, momentum=0.9, weight_decay=5e-4)
+    method = replace(
+        base.method,
+        init="released",
+        losses="released",
+        discriminator_norm="batch",
+        colour=ColourSettings(grey="batch"),
+        critic_optimiser=critic,
+    )
+    return replace(base, method=method, recalibrate_batches=0)
+
+
+def three_tasks() -> TrainContent:
+    """Return the paper's system of half a million frames without alignment."""
+    base = paper(million_frames=0.5)
+    return replace(base, method=replace(base.method, align=AlignmentConfig(method="none")))
+
+
+def _single(task: Task) -> Callable[[], TrainContent]:
+    def make() -> TrainContent:
+        base = three_tasks()
+        return replace(base, method=replace(base.method, tasks=(task,)))
+
+    return make
+
+
+def _aligned_at(layer: str) -> Callable[[], TrainContent]:
+    def make() -> TrainContent:
+        base = paper(million_frames=0.5)
+        align = replace(base.method.align, layers=(layer,))
+        return replace(base, method=replace(base.method, align=align))
+
+    return make
+
+
+def desk() -> TrainContent:
+    """Return a system for two CPU cores and twenty minutes: a narrow network on small crops, colours jittered alike."""
+    return TrainContent(
+        steps=3000,
+        batch_size=32,
+        geometry=Geometry(resize_px=128, crop_px=112, flip=True, jpeg_quality=(60, 95)),
+        method=FeatureAlignmentSettings(
+            backbone="alexnet-small",
+            colour=ColourSettings(
+                grey="none", brightness=0.3, contrast=0.3, saturation=0.3, blur_probability=0.3
+            ),
+            align=AlignmentConfig(
+                method="adversarial", layers=("conv5",), weight=0.05, ramp="dann"
+            ),
+            optimiser=OptimiserSettings(
+                name="adamw",
+                learning_rate=1e-3,
+                betas=(0.9, 0.999),
+                weight_decay=1e-4,
+                schedule="cosine",
+                warm_up=0.03,
+            ),
+        ),
+        average=0.999,
+        validate_every=250,
+        select="last",
+    )
+
+
+def demo() -> TrainContent:
+    """Return a minute's run that shows the workflow; nothing can be adapted in so short a time."""
+    base = desk()
+    return replace(
+        base,
+        steps=120,
+        batch_size=16,
+        geometry=Geometry(resize_px=96, crop_px=88, flip=True, jpeg_quality=(60, 95)),
+        validate_every=60,
+        validation_batches=1,
+        recalibrate_batches=8,
+    )
