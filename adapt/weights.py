@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as serialise
 from torch import Tensor
 
 from scenelift.adapt.backbones import Backbone, empty_backbone
@@ -90,14 +90,23 @@ def save_weights(
     tensors = {
         name: tensor.detach().cpu().contiguous() for name, tensor in backbone.state_dict().items()
     }
+    content = serialise(tensors, metadata=metadata)
+    size = int.from_bytes(content[:8], "little")
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        save_file(tensors, partial, metadata=metadata)
+        with partial.open("wb") as file:
+            file.write(_in_order(content[8 : 8 + size]))
+            file.write(memoryview(content)[8 + size :])
         partial.replace(path)
-    except SafetensorError as error:  # how the library reports a full disk or a missing folder
-        raise OSError(f"{path}: cannot write weights: {error}") from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _in_order(header: bytes) -> bytes:
+    """Sort a header, which safetensors writes in another order each time, so that equal weights are equal bytes."""
+    text = json.dumps(json.loads(header), sort_keys=True, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # the tensors begin at a multiple of 8
+    return len(text).to_bytes(8, "little") + text
 
 
 def load_weights(path: Path) -> Weights:
