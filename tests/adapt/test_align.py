@@ -504,6 +504,9 @@ def test_sliced_wasserstein_compares_sets_of_unequal_size() -> None:
     twice = once.repeat_interleave(2, dim=0)
     generator = torch.Generator().manual_seed(0)
     assert sliced_wasserstein(once, twice, num_projections=5, generator=generator) == 0
+    fine, middles = torch.arange(12.0)[:, None], 2 * torch.arange(6.0)[:, None] + 0.5
+    generator = torch.Generator().manual_seed(0)
+    assert sliced_wasserstein(fine, middles, num_projections=5, generator=generator) < 1e-9
 
 
 def test_the_directions_are_a_function_of_seed_and_step() -> None:
