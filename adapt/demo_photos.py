@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command."""
     parser = argparse.ArgumentParser(prog="python -m scenelift.adapt.demo_photos")
     parser.add_argument("folder", type=Path, help="where to put the photos")
-    print(f"{len(copy_photos(parser.parse_args(argv).folder))} photos")
+    copy_photos(parser.parse_args(argv).folder)
     return 0
 
 
