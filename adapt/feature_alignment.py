@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from scenelift.adapt.align import AlignmentConfig, make_alignment
 from scenelift.adapt.backbones import build_backbone
 from scenelift.adapt.backbones.backbone import Backbone, Taps
-from scenelift.adapt.balance import PAPER_WEIGHTS, BalanceMethod, Balancer
+from scenelift.adapt.balance import PAPER_WEIGHTS, BalanceMethod, Balancer, gradient_cosines
 from scenelift.adapt.colour import ColourSettings, to_input
 from scenelift.adapt.discriminators import Norm, build_discriminator
 from scenelift.adapt.heads import TASKS, Design, build_heads
@@ -186,8 +186,13 @@ class FeatureAlignment:
         scalars |= more
         task = torch.stack([self.settings.weights[t] * losses[t] for t in self._learnt]).sum()
         self._check_finite(losses, term)
-        if self.alignment.measures(clock) or clock.step % self.settings.diagnose_every == 0:
+        due = clock.step % self.settings.diagnose_every == 0
+        if due or self.alignment.measures(clock):
             scalars |= self.alignment.measure(term, task=task, at=synthetic)
+        if due and not self.balancer.looks_at_gradients and len(losses) > 1:
+            scalars |= gradient_cosines(
+                losses, at=[synthetic[layer] for layer in self.heads.layers]
+            )
         self._optimiser.zero_grad(set_to_none=True)
         scalars |= self.balancer.backward(
             losses, shared=[synthetic[layer] for layer in self.heads.layers], extra=term
