@@ -26,10 +26,13 @@ def count_parameters(module: nn.Module) -> int:
 
 
 def lived_in_backbone(name: str, *, seed: int = 0, taps: Taps = "post") -> Backbone:
-    """Build a backbone in evaluation mode whose batch norms have statistics, scales and shifts of their own."""
+    """Build a backbone in evaluation mode that has biases, and batch norms with statistics, scales and shifts of their own."""
     generator = generator_of(seed)
     backbone = build_backbone(name, generator=generator, taps=taps)
     for part in backbone.modules():
+        if isinstance(part, nn.Conv2d | nn.Linear) and part.bias is not None:
+            with torch.no_grad():
+                part.bias.uniform_(-0.3, 0.3, generator=generator)
         if isinstance(part, nn.BatchNorm2d):
             for tensor, low, high in (
                 (part.running_mean, -0.3, 0.3),
