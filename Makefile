@@ -33,7 +33,7 @@ $(VENV)/.ready: pyproject.toml
 	touch $@
 
 $(VENV)/.ready-dev: $(VENV)/.ready
-	$(BIN)/pip install --quiet --editable ".[dev,engines]"
+	$(BIN)/pip install --quiet --editable ".[dev,engines,onnx,timm]"
 	touch $@
 
 clean:

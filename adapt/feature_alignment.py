@@ -6,7 +6,7 @@ heads, both from one forward pass of each domain, each in a forward of its own, 
 
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import torch
@@ -135,10 +135,10 @@ class FeatureAlignment:
         )
         self.heads.freeze(settings.frozen_tasks)
         self._learnt = tuple(t for t in settings.tasks if t not in settings.frozen_tasks)
-        self._check_layers(settings.align.layers)
-        layers = settings.align.layers if settings.align.has_critic else ()
+        aligned = tuple(self.backbone.layer(layer).name for layer in settings.align.layers)
+        layers = aligned if settings.align.has_critic else ()
         self.alignment = make_alignment(
-            settings.align,
+            replace(settings.align, layers=aligned),
             discriminators={
                 layer: build_discriminator(
                     self.backbone,
@@ -158,7 +158,8 @@ class FeatureAlignment:
         )
         memory = torch.channels_last if settings.colour.channels_last else torch.contiguous_format
         for network in (self.backbone, self.heads, self.alignment, self.balancer):
-            network.to(device=device, memory_format=memory)
+            network.to(device)
+            network.to(memory_format=memory)
         self._optimiser = make_optimiser(self._own_parameters(), settings=settings.optimiser)
         critic = list(self.alignment.critic_parameters())
         self._critic_optimiser = (
@@ -298,10 +299,6 @@ class FeatureAlignment:
             cause = " ".join(str(error).split())[:200]
             raise ValueError(f"the state belongs to another configuration: {cause}") from error
 
-    def _check_layers(self, layers: tuple[str, ...]) -> None:
-        for layer in layers:
-            self.backbone.layer(layer)
-
     def _own_parameters(self) -> Iterator[nn.Parameter]:
         yield from self.backbone.parameters()
         yield from self.heads.parameters()
@@ -339,12 +336,22 @@ class FeatureAlignment:
             and self.settings.align.acts_on == "synthetic"
         )
         with torch.set_grad_enabled(not blind):
-            return seen, self._see(real_image, real)
+            return seen, self._see(real_image, real, until=self._deepest)
 
-    def _see(self, image: UInt8[Tensor, "n 3 h w"], batch: Batch) -> Features:
+    @property
+    def _deepest(self) -> str | None:
+        """How far photos are followed in training: no further than they are aligned, but whole as released."""
+        if self.settings.losses == "released":
+            return None
+        names = [layer.name for layer in self.backbone.layers]
+        return max(self.alignment.config.layers, key=names.index)
+
+    def _see(
+        self, image: UInt8[Tensor, "n 3 h w"], batch: Batch, *, until: str | None = None
+    ) -> Features:
         pixels = to_input(image, batch["sample_seed"], settings=self.settings.colour)
         with self._autocast():
-            features: Features = self.backbone(pixels)
+            features: Features = self.backbone(pixels, until=until)
         return features
 
     def _teach_critic(self, synthetic: Features, real: Features) -> dict[str, Tensor]:
@@ -353,7 +360,7 @@ class FeatureAlignment:
             if not loss.isfinite():
                 raise NonFiniteLossError(f"the critic's loss is {loss.item()}")
             self._critic_optimiser.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             self._step_critic()
         elif self._critic_optimiser is not None:
             self._critic_optimiser.zero_grad(set_to_none=True)
@@ -380,7 +387,7 @@ class FeatureAlignment:
         _check_labels(batch)
         answers = self._answers(features, batch, tasks=tasks)
         variant, valid = self.settings.losses, batch["valid"]
-        losses = {}
+        losses: dict[str, Tensor] = {}
         for task in tasks:
             match task:
                 case "edge":

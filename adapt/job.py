@@ -167,17 +167,24 @@ def open_data(content: TrainContent, *, skip_bad_photos: bool = False) -> RunDat
     if content.real is not None:
         photos = PhotoDataset(open_photos(content.real), skip_bad=skip_bad_photos)
         train_sources["real"] = photos
-        try:
-            held_out["real"] = PhotoDataset(
-                open_photos(content.real, split="val"), skip_bad=skip_bad_photos
-            )
-        except PhotoError:
-            held_out["real"] = photos
+        held_out["real"] = _held_out_photos(content.real, photos, skip_bad=skip_bad_photos)
     elif content.method.align.method in _WANT_PHOTOS:
         raise RunError(
             f"alignment {content.method.align.method} wants photos: give --real DIR, or --method.align.method none"
         )
     return RunData(train=train_sources, held_out=held_out)
+
+
+def _held_out_photos(path: Path, photos: PhotoDataset, *, skip_bad: bool) -> PhotoDataset:
+    """Open the photos that nothing is learnt from: the layout's own, else, with a warning, the same ones."""
+    try:
+        held_out = PhotoDataset(open_photos(path, split="val"), skip_bad=skip_bad)
+    except PhotoError as error:
+        _logger.warning("validation sees the photos of training: %s", error)
+        return photos
+    if len(held_out) == len(photos) and held_out.name(0) == photos.name(0):
+        _logger.warning("%s has no split: validation sees the photos of training", path)
+    return held_out
 
 
 _WANT_PHOTOS = {"adversarial", "reversal", "coral", "mmd", "sliced-wasserstein", "fourier", "adabn"}
@@ -204,7 +211,7 @@ def load_method(folder: Path, *, device: torch.device) -> FeatureAlignment:
 
 
 def _scaled_edge_pixels(content: TrainContent) -> int:
-    header = SyntheticDataset(content.synthetic, channels=("edge",)).header
+    header = SyntheticDataset(content.synthetic, channels=_CHANNELS).header
     full = min_edge_pixels(width=header.width, height=header.height)
     return round(full * content.min_edge_pixels / 350)
 

@@ -59,6 +59,7 @@ class NyudFrame:
     semantic: UInt8[np.ndarray, "240 320"]
     """NYU40 id, 0 unknown."""
 
+
 INSIDE = (slice(BORDER_PX, HEIGHT - BORDER_PX), slice(BORDER_PX, WIDTH - BORDER_PX))
 """Rows and columns within the white frame."""
 
@@ -67,7 +68,13 @@ class NyudFrames:
     """The frames of a split, by number."""
 
     def __init__(
-        self, *, ids: Sequence[str], pinhole: Pinhole, images: PhotoFiles, depths: PhotoFiles, labels: PhotoFiles
+        self,
+        *,
+        ids: Sequence[str],
+        pinhole: Pinhole,
+        images: PhotoFiles,
+        depths: PhotoFiles,
+        labels: PhotoFiles,
     ) -> None:
         """Take what `open_nyud` found."""
         self._ids = tuple(ids)

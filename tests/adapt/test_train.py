@@ -153,10 +153,11 @@ def test_differences_name_fields() -> None:
 
 
 def test_the_average_of_weights_that_stand_still_is_these_weights() -> None:
-    network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4))
+    convolution = torch.nn.Conv2d(3, 4, 3)
+    network = torch.nn.Sequential(convolution, torch.nn.BatchNorm2d(4))
     average = WeightAverage(network, decay=0.9)
     with torch.no_grad():
-        network[0].weight.fill_(2.0)
+        convolution.weight.fill_(2.0)
     for _ in range(200):
         average.update(network)
     torch.testing.assert_close(average.network.state_dict(), network.state_dict())
@@ -171,7 +172,12 @@ def test_recalibration_gives_the_statistics_of_what_is_shown() -> None:
     norm = torch.nn.BatchNorm2d(2)
     generator = torch.Generator().manual_seed(0)
     shown = [torch.randn(8, 2, 5, 5, generator=generator) * 3 + 1 for _ in range(4)]
-    recalibrate(norm, forward=lambda: [norm(x) for x in shown] and None)
+
+    def forward() -> None:
+        for x in shown:
+            norm(x)
+
+    recalibrate(norm, forward=forward)
     torch.testing.assert_close(
         norm.running_mean, torch.stack([x.mean(dim=(0, 2, 3)) for x in shown]).mean(dim=0)
     )

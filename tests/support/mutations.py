@@ -41,7 +41,8 @@ def hostile(function: Callable[..., None]) -> Callable[..., None]:
             HealthCheck.filter_too_much,
         ],
     )(function)
-    return pytest.mark.num_cases(count())(decorated)
+    marked: Callable[..., None] = pytest.mark.num_cases(count())(decorated)
+    return marked
 
 
 @st.composite

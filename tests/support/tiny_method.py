@@ -33,7 +33,7 @@ class MeanColour:
         if not loss.isfinite():
             raise ArithmeticError("the loss of colour is not a finite number")
         self._optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         self._optimiser.step()
         return {"loss/colour": loss.detach()}
 
