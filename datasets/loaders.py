@@ -165,6 +165,10 @@ class Stream:
             self._fetched = iter(self._start())
         try:
             packed = next(self._fetched)
+        except KeyboardInterrupt:
+            # Left to the end of the interpreter, the queues may wait for ever.
+            self.close()
+            raise
         except RuntimeError as error:
             if "DataLoader worker" not in str(error):
                 raise

@@ -340,9 +340,10 @@ source = PhotoDataset(photos_in_folder(Path(sys.argv[1])))
 batches = Stream(source, name="real", batch_size=2, geometry=Geometry(resize_px=8, crop_px=8),
                  seed=0, workers=2, start_method="fork")
 try:
-    for number, _ in enumerate(batches):
-        if number == 3:
-            print("running", flush=True)
+    with batches:
+        for number, _ in enumerate(batches):
+            if number == 3:
+                print("running", flush=True)
 except KeyboardInterrupt:
     sys.exit(130)
 """
