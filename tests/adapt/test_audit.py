@@ -97,10 +97,19 @@ def test_blur_on_one_side_is_found(domains: tuple[np.ndarray, np.ndarray]) -> No
 
 
 def test_a_colour_cast_is_found_and_nothing_else(domains: tuple[np.ndarray, np.ndarray]) -> None:
-    left, right = domains
-    found = severities(audit(left, right + np.array([25.0, 0.0, -25.0])))
-    assert found["colour"] == "open"  # exposures differ more than the cast
+    left, right = (0.25 * domain + 96 for domain in domains)  # nothing is clipped
+    found = severities(audit(left, right + np.array([8.0, 0.0, -8.0])))
+    assert found["colour"] == "wide open"
     assert {found[g] for g in _PIXEL_GROUPS if g != "colour"} <= {"closed", "slight"}
+
+
+def test_a_black_border_on_one_side_and_a_white_one_on_the_other_are_told_apart(
+    domains: tuple[np.ndarray, np.ndarray],
+) -> None:
+    left, right = (crop(domain, seed=3) for domain in domains)
+    left[:, :3], right[:, :3] = 255, 0
+    result = audit_shortcuts(as_tensor(left), as_tensor(right), seed=0)
+    assert severities(result)["borders"] == "wide open"
 
 
 def test_a_black_border_is_found(domains: tuple[np.ndarray, np.ndarray]) -> None:

@@ -27,6 +27,15 @@ def test_two_gaussians_are_told_apart_as_well_as_the_best_cut_can() -> None:
     assert measured.high - measured.low < 0.045
 
 
+def test_the_interval_is_wilsons_half_as_wide_again() -> None:
+    left = np.zeros((400, 1))
+    right = (np.arange(400) % 4 > 0)[:, None].astype(float)  # 1 in 8 of all cannot be told
+    measured = separability(left, right, seed=0)
+    assert measured.accuracy == 7 / 8
+    width = 2 * 1.959964 * np.sqrt(7 / 64 / 800)
+    assert measured.high - measured.low == pytest.approx(1.5 * width, rel=0.01)
+
+
 def test_it_is_judged_on_samples_that_it_was_not_fitted_on() -> None:
     rng = np.random.default_rng(0)
     left, right = rng.normal(size=(2, 40, 500))  # a probe can learn these by heart

@@ -75,8 +75,16 @@ def test_a_held_out_loss_that_turns_is_overfitting_and_one_that_falls_is_not() -
         (both(lambda t: 0.99), "bad", "Winning"),
         (both(lambda t: 0.8), "watch", "Ahead"),
         (both(lambda t: 0.5), "bad", "Never left chance"),
-        ({_SYNTHETIC: series(lambda t: 0.99), _REAL: series(lambda t: 0.02)}, "bad", "synthetic"),
-        ({_SYNTHETIC: series(lambda t: 0.02), _REAL: series(lambda t: 0.99)}, "bad", "real"),
+        (
+            {_SYNTHETIC: series(lambda t: 0.99), _REAL: series(lambda t: 0.02)},
+            "bad",
+            "everything synthetic",
+        ),
+        (
+            {_SYNTHETIC: series(lambda t: 0.02), _REAL: series(lambda t: 0.99)},
+            "bad",
+            "everything real",
+        ),
         ({_SYNTHETIC: series(lambda t: 0.5)}, "unknown", "not logged"),
         ({}, "unknown", "not logged"),
     ],
@@ -96,8 +104,10 @@ def test_a_short_lead_early_on_is_no_win() -> None:
     ("ratio", "state"), [(0.0, "bad"), (0.001, "watch"), (0.1, "good"), (0.9, "good"), (30, "bad")]
 )
 def test_the_gradient_ratio(ratio: float, state: str) -> None:
-    # The ramp's first half is nought and must not count.
-    column = {"gradient/ratio": series(lambda t: ratio if t > 0.45 else 0.0)}
+    # The ramp's first half is nought and must not count; nor may a quarter of the rest tip the scales.
+    column = {
+        "gradient/ratio": series(lambda t: 0.0 if t < 0.49 or round(t * 59) % 4 == 0 else ratio)
+    }
     assert verdicts.judge_gradient_ratio(column).state == state
 
 
