@@ -215,7 +215,7 @@ def test_hostile_strings_are_shown_as_text(copy: Path) -> None:
         for step in range(20):
             for split in ("train", "val"):
                 names = (_HOSTILE, f"loss/{_HOSTILE}", f"gradient/cosine_{_HOSTILE}")
-                values = dict.fromkeys(names, -0.5)
+                values: dict[str, float] = dict.fromkeys(names, -0.5)
                 writer.write(values, step=step, time_s=step, split=split)
     (copy / "pictures" / "4000" / "real" / "<img src=x onerror=alert(1)>.png").write_bytes(b"x")
     folder = copy.rename(copy.with_name("<script>alert('&')"))
