@@ -1,6 +1,7 @@
-"""Tell how many cases a test tried, for the page that `make test-full` writes."""
+"""What all tests share: the order of two libraries, and how many cases a test tried, for the page of `make test-full`."""
 
 import pytest
+import torchvision.models  # noqa: F401 loads triton, which crashes if it comes after Mesa's LLVM (a GL context in this process)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
