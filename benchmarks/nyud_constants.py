@@ -1,0 +1,80 @@
+"""The best answers that look at no picture: one depth and one normal for each pixel, learnt from training frames."""
+
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Float32
+
+from scenelift.datasets.nyud import INSIDE, NyudFrames
+
+_WORKERS = 2
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ConstantMaps:
+    """What a network has to beat, within the white frame."""
+
+    z_depth_m: Float32[np.ndarray, "h w"]
+    """Of least mean relative error in metres."""
+    relative_depth: Float32[np.ndarray, "h w"]
+    """The same for depth divided by its frame's median: for comparisons after alignment of scale."""
+    normal: Float32[np.ndarray, "h w 3"]
+    """The mean normal, unit."""
+
+
+def learn_constants(frames: NyudFrames, *, indices: Iterable[int]) -> ConstantMaps:
+    """Learn the maps from frames.
+
+    Args:
+        frames: The training split.
+        indices: Which of them.
+
+    Raises:
+        NyudError: if a frame cannot be read.
+    """
+    with ThreadPoolExecutor(_WORKERS) as pool:
+        depths = np.stack(list(pool.map(lambda i: frames.z_depth_m(i)[INSIDE], indices)))
+        normal = np.zeros((*depths.shape[1:], 3), np.float64)
+        for part in pool.map(lambda i: frames.normal(i)[INSIDE], indices):
+            normal += part
+    medians = np.array([np.median(d[d > 0]) if (d > 0).any() else 1.0 for d in depths])
+    return ConstantMaps(
+        z_depth_m=least_relative_error(depths, valid=depths > 0),
+        relative_depth=least_relative_error(
+            (depths / medians[:, None, None]).astype(np.float32), valid=depths > 0
+        ),
+        normal=_unit(normal).astype(np.float32),
+    )
+
+
+def least_relative_error(
+    depths: Float32[np.ndarray, "n h w"], *, valid: Bool[np.ndarray, "n h w"]
+) -> Float32[np.ndarray, "h w"]:
+    """Return for each pixel the constant c of least sum of |c - d| / d: the median with weights 1 / d.
+
+    Where no frame is valid it is the median of all that is.
+
+    >>> depths = np.array([1.0, 2.0, 3.0, 4.0], np.float32).reshape(4, 1, 1)
+    >>> least_relative_error(depths, valid=depths > 0).item()
+    2.0
+    """
+    rest = float(np.median(depths[valid])) if valid.any() else 1.0
+    found = np.full(depths.shape[1:], rest, np.float32)
+    for row in range(depths.shape[1]):
+        known = valid[:, row]
+        values = np.where(known, depths[:, row], np.inf)
+        values.sort(axis=0)
+        weights = np.cumsum(np.where(np.isfinite(values), 1 / values, 0), axis=0)
+        place = (weights < weights[-1:] / 2).sum(axis=0)
+        middle = np.take_along_axis(values, place.clip(max=len(values) - 1)[None], axis=0)[0]
+        some = known.any(axis=0)
+        found[row, some] = middle[some]
+    return found
+
+
+def _unit(vectors: Float[np.ndarray, "h w 3"]) -> Float[np.ndarray, "h w 3"]:
+    """Bring vectors to unit length; towards the viewer where there is none."""
+    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return np.where(length > 0, vectors / np.where(length > 0, length, 1), [0.0, 0.0, 1.0])
