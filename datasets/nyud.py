@@ -248,11 +248,10 @@ def _read_pinhole(files: _Folder | _Archive) -> Pinhole:
     They count pixel centres from 1. Even pixel 2 j counts as 2 j + 1 there, so it lies at (2 j + 1) / 2 = j + 0.5 once all is
     halved: at the centre of pixel j, as it should.
     """
+    text = _read_text(files, "meta.json")
     try:
-        meta = json.loads(_read_text(files, "meta.json"))
+        meta = json.loads(text)
     except (ValueError, RecursionError) as error:
-        if isinstance(error, NyudError):
-            raise
         raise NyudError(f"{files.source}: meta.json is no JSON") from error
     values = meta.get("intrinsics_640x480") if isinstance(meta, dict) else None
     if not (
