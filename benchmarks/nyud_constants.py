@@ -39,12 +39,10 @@ def learn_constants(frames: NyudFrames, *, indices: Iterable[int]) -> ConstantMa
         normal = np.zeros((*depths.shape[1:], 3), np.float64)
         for part in pool.map(lambda i: frames.normal(i)[INSIDE], indices):
             normal += part
-    medians = np.array([np.median(d[d > 0]) if (d > 0).any() else 1.0 for d in depths])
+    medians = np.array([np.median(d[d > 0]) if (d > 0).any() else 1.0 for d in depths], np.float32)
     return ConstantMaps(
         z_depth_m=least_relative_error(depths, valid=depths > 0),
-        relative_depth=least_relative_error(
-            (depths / medians[:, None, None]).astype(np.float32), valid=depths > 0
-        ),
+        relative_depth=least_relative_error(depths / medians[:, None, None], valid=depths > 0),
         normal=_unit(normal).astype(np.float32),
     )
 
