@@ -51,13 +51,19 @@ def read_results(path: Path) -> list[TestResult]:
     return results
 
 
-def write_page(results: Sequence[TestResult]) -> str:
-    """Make the page: counted tests one by one, the others summed by module."""
+def write_page(results: Sequence[TestResult], *, tests: Sequence[str] = ()) -> str:
+    """Make the page: counted tests one by one, the others summed by module.
+
+    Args:
+        results: What came out.
+        tests: What was asked for; nothing is everything.
+    """
+    which = f"the tests of {', '.join(tests)}," if tests else "every test"
     lines = [
         "# Reliability",
         "",
-        "Written by `make test-full` (`python -m scenelift.benchmarks.reliability --out docs/reliability.md`): every test",
-        "with its full counts.",
+        "Written by `make test-full` (`python -m scenelift.benchmarks.reliability --out docs/reliability.md`):",
+        f"{which} with full counts.",
         "",
         f"Python {platform.python_version()}, {platform.system()} {platform.machine()}, {os.cpu_count()} processors.",
         "",
@@ -112,7 +118,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             check=False,
         )
         if junit.exists():
-            options.out.write_text(write_page(read_results(junit)))
+            options.out.write_text(write_page(read_results(junit), tests=options.tests))
     return done.returncode
 
 
