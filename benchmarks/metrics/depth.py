@@ -5,7 +5,16 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Float64
 
-_NAMES = ("count", "relative", "square", "log_square", "log10", "delta1", "delta2", "delta3")
+_NAMES: tuple[str, ...] = (
+    "count",
+    "relative",
+    "square",
+    "log_square",
+    "log10",
+    "delta1",
+    "delta2",
+    "delta3",
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,7 +95,9 @@ def depth_metrics(
     """
     pooled = weights @ sums.sums
     count = np.where(pooled[:, :1] > 0, pooled[:, :1], np.nan)
-    mean = dict(zip(_NAMES, (pooled / count).T, strict=True))
+    mean: dict[str, Float64[np.ndarray, " draws"]] = dict(
+        zip(_NAMES, (pooled / count).T, strict=True)
+    )
     return {
         "abs_rel": mean["relative"],
         "rmse": np.sqrt(mean["square"]),

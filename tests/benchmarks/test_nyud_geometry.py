@@ -109,7 +109,7 @@ def test_the_constant_of_least_relative_error_beats_all_others() -> None:
     assert best[0, 0] == np.median(depths[valid])
 
     def error(constant: np.ndarray) -> np.ndarray:
-        return np.where(valid, np.abs(constant - depths) / depths, 0).sum(axis=0)
+        return np.asarray(np.where(valid, np.abs(constant - depths) / depths, 0).sum(axis=0))
 
     for factor in np.linspace(0.5, 2, 31):
         assert (error(best) <= error(factor * best) + 1e-5).all()

@@ -16,7 +16,7 @@ PINHOLE = Pinhole(fx_px=259.4, fy_px=259.7, cx_px=162.8, cy_px=126.9)
 FILES = nyud_files(train=1, test=2)
 
 
-def plane_depth(normal: np.ndarray, *, centre_m: float, noise: float = 0.0) -> np.ndarray:
+def plane_depth(normal: np.ndarray, *, centre_m: float) -> np.ndarray:
     """Depth of a plane that crosses the optical axis at a distance, quantised as the files are; 0 behind the camera."""
     x, y = PINHOLE.rays(width=320, height=240)
     along = (normal[2] - normal[0] * x + normal[1] * y) / (normal[2] * centre_m)
@@ -26,7 +26,7 @@ def plane_depth(normal: np.ndarray, *, centre_m: float, noise: float = 0.0) -> n
 
 def errors_deg(normals: np.ndarray, true: np.ndarray) -> np.ndarray:
     found = normals[(normals != 0).any(axis=-1)].astype(np.float64)
-    return np.degrees(np.arccos(np.clip(found @ true, -1, 1)))
+    return np.asarray(np.degrees(np.arccos(np.clip(found @ true, -1, 1))))
 
 
 @pytest.mark.parametrize("packed", [True, False])
