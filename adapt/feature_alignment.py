@@ -5,7 +5,6 @@ heads, both from one forward pass of each domain, each in a forward of its own, 
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -134,7 +133,9 @@ class FeatureAlignment:
             design=settings.head_design,
         )
         self.heads.freeze(settings.frozen_tasks)
-        self._learnt = tuple(t for t in settings.tasks if t not in settings.frozen_tasks)
+        self._learnt: tuple[Task, ...] = tuple(
+            t for t in settings.tasks if t not in settings.frozen_tasks
+        )
         aligned = tuple(self.backbone.layer(layer).name for layer in settings.align.layers)
         layers = aligned if settings.align.has_critic else ()
         self.alignment = make_alignment(
@@ -317,7 +318,7 @@ class FeatureAlignment:
         for network in (self.backbone, self.heads, self.alignment):
             network.eval()
 
-    def _autocast(self) -> AbstractContextManager[None]:
+    def _autocast(self) -> torch.autocast:
         return torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=self._half)
 
     def _features(self, batches: Mapping[StreamName, Batch]) -> tuple[Features, Features]:

@@ -71,7 +71,7 @@ def train_run(config: TrainConfig, *, observer: Observer) -> Path:
     """
     content, execution = config.content, config.execution
     process = PartialState(cpu=execution.device == "cpu" or not torch.cuda.is_available())
-    device = process.device if execution.device == "auto" else torch.device(execution.device)
+    device = torch.device(str(process.device) if execution.device == "auto" else execution.device)
     if content.batch_size % process.num_processes:
         raise RunError(
             f"batch_size {content.batch_size} does not divide among {process.num_processes} processes"

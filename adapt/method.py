@@ -5,12 +5,13 @@ The loop (`train.py`) owns data streams, clock, checkpoint and log; a method own
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-StreamName = Literal["synthetic", "real", "labelled", "images"]
+StreamName = str
+"""synthetic, real, labelled or images."""
 Batch = dict[str, Tensor]
 """One batch of a stream on the training device: `image` (UInt8 n 3 h w, sRGB), `sample_seed` (Int64 n: what random decisions on
 the device are made from) and, where the stream has labels, `z_depth_m` (Float32 n 1 h w), `normal` (Float32 n 3 h w), `edge`
