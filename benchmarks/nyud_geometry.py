@@ -145,7 +145,15 @@ def predict(
     )
     tasks = [task for task in ("depth", "normal") if task in method.heads.tasks]
     height, width = pixels.shape[-2:]
-    answers = method.heads(method.backbone(inputs), width=width, height=height, tasks=tasks)
+    # Heads repeat their last row and column where they end before the picture does: let that fall outside.
+    margin = min(2 * max(layer.stride for layer in method.backbone.layers), height - 1, width - 1)
+    inputs = F.pad(inputs, (0, margin, 0, margin), mode="reflect")
+    answers = {
+        name: answer[..., :height, :width]
+        for name, answer in method.heads(
+            method.backbone(inputs), width=width + margin, height=height + margin, tasks=tasks
+        ).items()
+    }
     size = (images.shape[1], images.shape[2])
     full = {
         name: F.interpolate(answer.float(), size=size, mode="bilinear", align_corners=False).cpu()

@@ -9,6 +9,7 @@ import torch
 from nyud_runs import nyud_files, write_run
 from photo_trees import write_tar
 
+from scenelift.adapt.align import AlignmentConfig
 from scenelift.adapt.colour import ColourSettings
 from scenelift.adapt.feature_alignment import FeatureAlignment, FeatureAlignmentSettings
 from scenelift.adapt.report.folder import read_run_folder
@@ -98,6 +99,20 @@ def test_answers_are_unit_positive_and_of_each_picture_alone(grey: str) -> None:
     changed = predict(method, green, resize_px=64)
     assert changed.z_depth_m is not None
     assert np.array_equal(changed.z_depth_m, both.z_depth_m) == (grey == "sample")
+
+
+@pytest.mark.parametrize(
+    ("backbone", "layer"), [("alexnet-small", "conv5"), ("resnet18", "layer4")]
+)
+def test_no_answer_is_repeated_at_the_right_and_below(backbone: str, layer: str) -> None:
+    align = AlignmentConfig(layers=(layer,))
+    method = method_of(FeatureAlignmentSettings(backbone=backbone, align=align))
+    images = np.random.default_rng(0).integers(0, 256, (1, 75, 91, 3), dtype=np.uint8)
+    answer = predict(method, images, resize_px=75).z_depth_m
+    assert answer is not None
+    # Not all: an untrained answer may lie at either end of its range.
+    assert (answer[:, :, -1] != answer[:, :, -2]).mean() > 0.9
+    assert (answer[:, -1] != answer[:, -2]).mean() > 0.9
 
 
 def test_the_constant_of_least_relative_error_beats_all_others() -> None:
