@@ -1,5 +1,6 @@
 """Streams: a batch is a function of its number, whoever reads it and however often the run was stopped."""
 
+import contextlib
 import logging
 import os
 import signal
@@ -330,6 +331,9 @@ def test_closing_ends_the_workers_and_the_next_batch_starts_them_again() -> None
 
 
 CTRL_C = """
+import signal
+# A job in the background is born deaf to it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 import sys, time
 from pathlib import Path
 from scenelift.datasets.geometry import Geometry
@@ -364,7 +368,11 @@ def test_ctrl_c_leaves_nobody_behind(photos: PhotoDataset) -> None:
         assert len(workers) == 2
         # A terminal sends the signal to the whole group.
         os.killpg(process.pid, signal.SIGINT)
-        _, errors = process.communicate(timeout=60)
+        try:
+            _, errors = process.communicate(timeout=60)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
     assert process.returncode == 130
     assert not errors
     assert not any(Path(f"/proc/{worker}").exists() for worker in workers)
