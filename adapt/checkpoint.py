@@ -31,7 +31,7 @@ def save_checkpoint(folder: Path, state: Mapping[str, Any], *, step: int, keep: 
         OSError: if the disk is full.
     """
     path = folder / f"{step:09d}{_SUFFIX}"
-    write_state(path, {"format_version": FORMAT_VERSION, "step": step, **state})
+    write_state(path, {"step": step, **state})
     for old in list_checkpoints(folder)[:-keep]:
         old.unlink()
     return path
@@ -46,7 +46,7 @@ def write_state(path: Path, state: Mapping[str, Any]) -> None:
     part = path.with_name(path.name + ".part")
     try:
         with part.open("wb") as file:
-            torch.save(dict(state), file)
+            torch.save({"format_version": FORMAT_VERSION, **state}, file)
             file.flush()
             os.fsync(file.fileno())
     except (OSError, RuntimeError) as error:

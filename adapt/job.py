@@ -168,7 +168,7 @@ def open_data(content: TrainContent, *, skip_bad_photos: bool = False) -> RunDat
         photos = PhotoDataset(open_photos(content.real), skip_bad=skip_bad_photos)
         train_sources["real"] = photos
         held_out["real"] = _held_out_photos(content.real, photos, skip_bad=skip_bad_photos)
-    elif content.method.align.method in _WANT_PHOTOS:
+    elif content.method.align.method != "none":
         raise RunError(
             f"alignment {content.method.align.method} wants photos: give --real DIR, or --method.align.method none"
         )
@@ -185,9 +185,6 @@ def _held_out_photos(path: Path, photos: PhotoDataset, *, skip_bad: bool) -> Pho
     if len(held_out) == len(photos) and held_out.name(0) == photos.name(0):
         _logger.warning("%s has no split: validation sees the photos of training", path)
     return held_out
-
-
-_WANT_PHOTOS = {"adversarial", "reversal", "coral", "mmd", "sliced-wasserstein", "fourier", "adabn"}
 
 
 def load_method(folder: Path, *, device: torch.device) -> FeatureAlignment:

@@ -208,7 +208,6 @@ class _Loop:
                 write_state(
                     self._folder / "checkpoints" / "best.pt",
                     {
-                        "format_version": 1,
                         "step": step,
                         "score": score,
                         "backbone": self._exported().state_dict(),
@@ -248,7 +247,7 @@ class _Loop:
     ) -> TrainingError:
         """Save the batch, and say which module gave a bad value first."""
         path = self._folder / f"bad-batch-{step:09d}.pt"
-        write_state(path, {"format_version": 1, "step": step, "batches": dict(batches)})
+        write_state(path, {"step": step, "batches": dict(batches)})
         module = first_bad_module(self._method, batches)
         where = f"first in module {module}" if module else "in the loss itself"
         return TrainingError(
