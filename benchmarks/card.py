@@ -1,0 +1,139 @@
+"""Protocol cards: what was measured, how, on what, by which network; one JSON a network, task and seed."""
+
+import json
+import math
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+from scenelift import __version__
+from scenelift.adapt.plain import from_plain
+
+FORMAT_VERSION = 1
+_MAX_BYTES = 64 * 2**20
+
+
+class CardError(ValueError):
+    """A file that is no card."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Figure:
+    """One number."""
+
+    name: str
+    """What it is called in a table: `mAP`, `top-1`, `median error`."""
+    value: float
+    unit: str
+    """`%`, `°`, `m` or nothing."""
+    better: Literal["higher", "lower"]
+    definition: str
+    """One sentence that a footnote can bear: what is counted, over what."""
+    layer: str = ""
+    """The layer it belongs to, where it belongs to one."""
+    group: str = ""
+    """A further division: a class, a mode of fine-tuning."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DataFingerprint:
+    """Which data were used."""
+
+    name: str
+    """`VOC2007`, `Tiny-ImageNet-200`."""
+    splits: dict[str, int]
+    """Number of pictures by role: `train`, `selection`, `test`."""
+    sha256: str
+    """Over the names and sizes in bytes of all files used, in the order of names."""
+    note: str = ""
+    """How the roles were filled where the layout lacks a split."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NetworkFacts:
+    """Which network was judged."""
+
+    label: str
+    """Its name in tables."""
+    backbone: str
+    weights: str
+    """The file, or `random`."""
+    sha256: str
+    """Of the file; empty for random weights."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """What a task returns."""
+
+    protocol: dict[str, Any]
+    """All settings and the definition of each, as plain values."""
+    data: DataFingerprint
+    figures: tuple[Figure, ...]
+    notes: tuple[str, ...] = ()
+    """What a reader must know: deviations from the published protocol, what was left out."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Card:
+    """One result."""
+
+    task: str
+    network: NetworkFacts
+    split: Literal["selection", "test"]
+    """Which pictures were judged; `test` needs `--final`."""
+    seed: int
+    seconds: float
+    outcome: Outcome
+    versions: dict[str, str] = field(default_factory=dict)
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that figures depend on."""
+    packages = ("torch", "torchvision", "numpy", "scikit-learn", "opencv-contrib-python-headless")
+    return {
+        "scenelift": __version__,
+        "python": platform.python_version(),
+        **{name: version(name) for name in packages},
+    }
+
+
+def write_card(path: Path, card: Card) -> None:
+    """Write a card; it appears whole or not at all.
+
+    Raises:
+        OSError: if it cannot be written.
+        ValueError: if a figure is not finite.
+    """
+    for figure in card.outcome.figures:
+        if not math.isfinite(figure.value):
+            raise ValueError(f"{card.task}: figure {figure.name} {figure.layer} is {figure.value}")
+    content = {"format_version": FORMAT_VERSION, **asdict(card)}
+    part = path.with_name(path.name + ".part")
+    part.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
+    part.replace(path)
+
+
+def read_card(path: Path) -> Card:
+    """Read a card.
+
+    Raises:
+        CardError: if it is none; one line.
+        OSError: if it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            content = json.loads(file.read(_MAX_BYTES))
+        if not isinstance(content, Mapping) or content.get("format_version") != FORMAT_VERSION:
+            raise CardError(f"{path}: no card of format version {FORMAT_VERSION}")
+        rest = {name: value for name, value in content.items() if name != "format_version"}
+        return from_plain(Card, rest)
+    except CardError:
+        raise
+    except (ValueError, RecursionError, TypeError, KeyError) as error:
+        raise CardError(
+            f"{path}: no protocol card: {' '.join(str(error).split())[:120]}"
+        ) from error
