@@ -63,6 +63,10 @@ class NetworkFacts:
     """The file, or `random`."""
     sha256: str
     """Of the file; empty for random weights."""
+    note: str = ""
+    """What was loaded, what was left over, and where the normalisation of pictures comes from."""
+    training: dict[str, str] = field(default_factory=dict)
+    """What the file says of its training: `tasks`, `aligned at`, `pictures`; for a table of ablations."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,6 +93,10 @@ class Card:
     seconds: float
     outcome: Outcome
     versions: dict[str, str] = field(default_factory=dict)
+    key: str = ""
+    """A hash over everything that was asked for; a finished card with the same key is not made again."""
+    question: str = ""
+    """The same without network and seed: results with one question stand in one table."""
 
 
 def versions() -> dict[str, str]:

@@ -1,0 +1,160 @@
+"""The tables of the literature, with our rows below theirs wherever ours were judged on a test split."""
+
+from collections.abc import Sequence
+
+from scenelift.benchmarks.card import Figure
+from scenelift.benchmarks.literature import (
+    TABLES,
+    PublishedRow,
+    PublishedTable,
+    published_table,
+    say_evidence,
+)
+from scenelift.benchmarks.report.collect import FigureKey, Group, Result
+from scenelift.benchmarks.report.comparable import matching_key, why_not_comparable
+from scenelift.benchmarks.report.layout import (
+    NOTHING,
+    Cell,
+    Heading,
+    Row,
+    Table,
+    number_cell,
+    published_cell,
+    words,
+)
+from scenelift.benchmarks.report.measured import INTERVAL_NOTE, digits_of
+
+_LOCKED = "Ours were judged on pictures held out for selection and stand in tables of their own: the two never share a table."
+_NONE = "No result of ours belongs here."
+_BESIDE = "Ours, below, were judged on a test split; a footnote says of each row why it does or does not compare."
+_UNVERIFIED = "H, M, L: recollections of the papers with high, medium and low confidence, not checked against them."
+
+
+def literature_tables(groups: Sequence[Group]) -> list[Table]:
+    """Lay out the published tables that our tasks belong to."""
+    tables = []
+    for published in map(published_table, TABLES):
+        ours = [group for group in groups if group.task.startswith(published.task)]
+        if ours:
+            tables.append(_table(published, ours))
+    return tables
+
+
+def _table(published: PublishedTable, groups: Sequence[Group]) -> Table:
+    judged = [group for group in groups if group.split == "test"]
+    matched = {
+        (index, place): key
+        for index, group in enumerate(judged)
+        for place, column in enumerate(published.columns)
+        if (key := matching_key(column, group)) is not None
+    }
+    extra = {} if matched else _own_columns(judged)
+    labels = list(dict.fromkeys(name for row in published.rows for name in row.labels))
+    columns = [
+        Heading(name=c.name, unit=c.unit, definition=c.definition) for c in published.columns
+    ]
+    columns += [
+        Heading(name=f"ours, {name}", unit=figure.unit, definition=figure.definition)
+        for name, figure in extra.items()
+    ]
+    rows = [
+        _published_row(row, published, labels=labels, empty=len(extra)) for row in published.rows
+    ]
+    for index, group in enumerate(judged):
+        keys = [matched.get((index, place)) for place in range(len(published.columns))]
+        own = [_key_of_column(name, group) for name in extra]
+        if any(key is not None for key in (*keys, *own)):
+            rows += [
+                _own_row(published, group, result, keys=[*keys, *own], labels=labels)
+                for result in group.results
+            ]
+    has_ours = any(row.kind == "measured" for row in rows)
+    unverified = any(row.evidence in ("H", "M", "L") for row in published.rows)
+    return Table(
+        title=published.title,
+        lead=_BESIDE if has_ours else _LOCKED if groups and not judged else _NONE,
+        labels=("method", "learnt from", "known from", *labels),
+        columns=tuple(columns),
+        rows=tuple(rows),
+        notes=(
+            *published.notes,
+            *((_UNVERIFIED,) if unverified else ()),
+            *((INTERVAL_NOTE,) if has_ours else ()),
+        ),
+    )
+
+
+def _own_columns(groups: Sequence[Group]) -> dict[str, Figure]:
+    """Choose columns of our own where no definition of ours is the published one: averages only, one a definition."""
+    return {
+        _column_name(group, key): figure
+        for group in groups
+        for key, figure in group.figures().items()
+        if figure.name.startswith("mAP")
+    }
+
+
+def _column_name(group: Group, key: FigureKey) -> str:
+    task = group.task.removeprefix("voc-")
+    return " ".join(
+        part for part in (group.data.name, task, key.group, key.layer, key.name) if part
+    )
+
+
+def _key_of_column(name: str, group: Group) -> FigureKey | None:
+    return next((key for key in group.figures() if _column_name(group, key) == name), None)
+
+
+def _published_row(
+    row: PublishedRow, published: PublishedTable, *, labels: Sequence[str], empty: int
+) -> Row:
+    cells = []
+    for column, value in zip(published.columns, row.values, strict=True):
+        evidence = row.evidence_of(column)
+        differs = f"This value: {say_evidence(evidence)}." if evidence != row.evidence else ""
+        cells.append(published_cell(value, differs))
+    return Row(
+        kind="published",
+        head=(
+            words(row.method, row.note),
+            words(row.learnt_from),
+            words(say_evidence(row.evidence)),
+            *(words(row.labels.get(name, NOTHING)) for name in labels),
+        ),
+        cells=(*cells, *(Cell(text=NOTHING),) * empty),
+    )
+
+
+def _own_row(
+    published: PublishedTable,
+    group: Group,
+    result: Result,
+    *,
+    keys: Sequence[FigureKey | None],
+    labels: Sequence[str],
+) -> Row:
+    reasons = why_not_comparable(published, group, result)
+    told = (
+        f"Not comparable: {'; '.join(reasons)}."
+        if reasons
+        else "Comparable: same data, network and protocol."
+    )
+    figures = group.figures()
+    training = result.facts.training
+    learnt = "nothing" if result.is_random else training.get("learnt from", "not said")
+    seeds = len(result.by_seed)
+    return Row(
+        kind="measured",
+        head=(
+            words(f"{result.label} ({group.data.name})", told),
+            words(learnt),
+            words(f"measured, {seeds} seed{'s' if seeds > 1 else ''}"),
+            *(words(training.get(name, NOTHING)) for name in labels),
+        ),
+        cells=tuple(
+            Cell(text=NOTHING)
+            if key is None
+            else number_cell(result.mean(key), digits=digits_of(figures[key].unit))
+            for key in keys
+        ),
+    )
