@@ -149,8 +149,7 @@ def _training(config: dict[str, Any]) -> dict[str, str]:
         "tasks": _joined(method.get("tasks")),
         "aligned at": "none" if plain else _joined(align.get("layers")),
         "alignment": align.get("method"),
-        "steps": config.get("steps"),
-        "batch": config.get("batch_size"),
+        "pictures": f"{config.get('steps')} steps of {config.get('batch_size')}",
     }
     return {name: str(value)[:80] for name, value in told.items() if value not in (None, "")}
 

@@ -32,8 +32,9 @@ def mean_with_interval(values: Sequence[float]) -> Mean:
     Raises:
         ValueError: if there is none.
 
-    >>> mean_with_interval([1.0, 2.0, 3.0])
-    Mean(value=2.0, half_width=2.484137711820948, count=3)
+    >>> mean = mean_with_interval([1.0, 2.0, 3.0])
+    >>> mean.value, round(mean.half_width, 3), mean.count
+    (2.0, 2.484, 3)
     >>> mean_with_interval([5.0]).half_width
     nan
     """

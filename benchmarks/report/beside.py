@@ -11,7 +11,7 @@ from scenelift.benchmarks.literature import (
     say_evidence,
 )
 from scenelift.benchmarks.report.collect import FigureKey, Group, Result
-from scenelift.benchmarks.report.comparable import matching_key, why_not_comparable
+from scenelift.benchmarks.report.comparable import ground_truth, matching_key, why_not_comparable
 from scenelift.benchmarks.report.layout import (
     NOTHING,
     Cell,
@@ -24,6 +24,8 @@ from scenelift.benchmarks.report.layout import (
 )
 from scenelift.benchmarks.report.measured import INTERVAL_NOTE, digits_of
 
+_ALL_LAYERS = "all"
+"""The mode of fine-tuning that the published column is of."""
 _LOCKED = "Ours were judged on pictures held out for selection and stand in tables of their own: the two never share a table."
 _NONE = "No result of ours belongs here."
 _BESIDE = "Ours, below, were judged on a test split; a footnote says of each row why it does or does not compare."
@@ -41,45 +43,43 @@ def literature_tables(groups: Sequence[Group]) -> list[Table]:
 
 
 def _table(published: PublishedTable, groups: Sequence[Group]) -> Table:
-    judged = [group for group in groups if group.split == "test"]
-    matched = {
-        (index, place): key
-        for index, group in enumerate(judged)
-        for place, column in enumerate(published.columns)
-        if (key := matching_key(column, group)) is not None
-    }
-    extra = {} if matched else _own_columns(judged)
     labels = list(dict.fromkeys(name for row in published.rows for name in row.labels))
+    judged = [
+        (group, result)
+        for group in groups
+        for result in group.results
+        if group.split == "test" and ("tasks" not in labels or result.facts.training)
+    ]
+    matched = [[matching_key(column, group) for column in published.columns] for group, _ in judged]
+    has_match = any(key is not None for keys in matched for key in keys)
+    extra = {} if has_match else _own_columns([group for group, _ in judged])
+    own_rows = []
+    for (group, result), keys in zip(judged, matched, strict=True):
+        all_keys = [*keys, *(_key_of_column(name, group) for name in extra)]
+        if any(key is not None for key in all_keys):
+            own_rows.append(_own_row(published, group, result, keys=all_keys, labels=labels))
     columns = [
         Heading(name=c.name, unit=c.unit, definition=c.definition) for c in published.columns
     ]
     columns += [
-        Heading(name=f"ours, {name}", unit=figure.unit, definition=figure.definition)
+        Heading(name=name, unit=figure.unit, definition=figure.definition)
         for name, figure in extra.items()
     ]
     rows = [
         _published_row(row, published, labels=labels, empty=len(extra)) for row in published.rows
     ]
-    for index, group in enumerate(judged):
-        keys = [matched.get((index, place)) for place in range(len(published.columns))]
-        own = [_key_of_column(name, group) for name in extra]
-        if any(key is not None for key in (*keys, *own)):
-            rows += [
-                _own_row(published, group, result, keys=[*keys, *own], labels=labels)
-                for result in group.results
-            ]
-    has_ours = any(row.kind == "measured" for row in rows)
+    locked = all(group.split != "test" for group in groups)
     unverified = any(row.evidence in ("H", "M", "L") for row in published.rows)
     return Table(
         title=published.title,
-        lead=_BESIDE if has_ours else _LOCKED if groups and not judged else _NONE,
+        lead=_BESIDE if own_rows else _LOCKED if locked else _NONE,
         labels=("method", "learnt from", "known from", *labels),
         columns=tuple(columns),
-        rows=tuple(rows),
+        rows=(*rows, *own_rows),
         notes=(
             *published.notes,
             *((_UNVERIFIED,) if unverified else ()),
-            *((INTERVAL_NOTE,) if has_ours else ()),
+            *((INTERVAL_NOTE,) if own_rows else ()),
         ),
     )
 
@@ -90,7 +90,8 @@ def _own_columns(groups: Sequence[Group]) -> dict[str, Figure]:
         _column_name(group, key): figure
         for group in groups
         for key, figure in group.figures().items()
-        if figure.name.startswith("mAP")
+        if figure.name.startswith("mAP") and "chance" not in figure.name
+        if key.group in ("", _ALL_LAYERS)
     }
 
 
@@ -140,7 +141,9 @@ def _own_row(
         else "Comparable: same data, network and protocol."
     )
     figures = group.figures()
-    training = result.facts.training
+    training = dict(result.facts.training)
+    if truth := ground_truth(published, group):
+        training["ground truth"] = truth
     learnt = "nothing" if result.is_random else training.get("learnt from", "not said")
     seeds = len(result.by_seed)
     return Row(

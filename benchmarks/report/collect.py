@@ -3,7 +3,7 @@
 import logging
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -20,6 +20,7 @@ from scenelift.benchmarks.statistics import Mean, mean_with_interval, paired_dif
 from scenelift.benchmarks.suite import CARD
 
 _MAX_CARDS = 20_000
+_MIN_SHARED = 24
 _logger = logging.getLogger(__name__)
 
 
@@ -90,13 +91,16 @@ class Group:
         return f"{self.task} on {self.data.name}"
 
     def figures(self) -> dict[FigureKey, Figure]:
-        """Return each figure once, as the first card that has it names it."""
-        found: dict[FigureKey, Figure] = {}
+        """Return each figure once, with the definition that all cards share."""
+        found: dict[FigureKey, list[Figure]] = {}
         for result in self.results:
             for one in result.by_seed.values():
                 for figure in one.card.outcome.figures:
-                    found.setdefault(key_of(figure), figure)
-        return found
+                    found.setdefault(key_of(figure), []).append(figure)
+        return {
+            key: replace(same[0], definition=shared_definition([f.definition for f in same]))
+            for key, same in found.items()
+        }
 
     def notes(self) -> list[str]:
         """Return what readers must know, each once."""
@@ -112,6 +116,24 @@ class Group:
 def key_of(figure: Figure) -> FigureKey:
     """Return which figure it is."""
     return FigureKey(group=figure.group, layer=figure.layer, name=figure.name)
+
+
+def shared_definition(definitions: Sequence[str]) -> str:
+    """Return what several cards' words for one figure share, if they differ only in facts of their own at the end.
+
+    >>> shared_definition(["Share of right answers; interval 1 to 2.", "Share of right answers; interval 1 to 3."])
+    'Share of right answers.'
+    >>> shared_definition(["Mean.", "Median."])
+    'Mean. Or: Median.'
+    """
+    different = list(dict.fromkeys(definitions))
+    if len(different) == 1:
+        return different[0]
+    shared = os.path.commonprefix(different)  # noqa: RUF071 letters are meant
+    end = max(shared.rfind(mark) for mark in (";", ".", ","))
+    if end < min(_MIN_SHARED, len(min(different, key=len)) // 2):
+        return " Or: ".join(different[:3])
+    return shared[:end].rstrip(" ;,.") + "."
 
 
 def find_cards(folders: Sequence[Path]) -> tuple[list[Found], list[str]]:

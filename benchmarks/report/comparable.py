@@ -12,6 +12,7 @@ from scenelift.benchmarks.literature import (
     published_table,
 )
 from scenelift.benchmarks.report.collect import FigureKey, Group, Result
+from scenelift.benchmarks.report.headings import across
 from scenelift.benchmarks.report.measured import baselines
 
 _ALEXNETS = ("alexnet", "alexnet-standard")
@@ -33,12 +34,24 @@ def why_not_comparable(published: PublishedTable, group: Group, result: Result) 
             if count
             else "other pictures"
         )
+    truth = ground_truth(published, group)
+    if truth and not truth.startswith("GT"):
+        reasons.append(f"another ground truth ({truth})")
     if result.facts.backbone not in _ALEXNETS:
         reasons.append(f"another network ({result.facts.backbone}, not AlexNet)")
     deviations = len(group.notes())
     if deviations:
         reasons.append("deviations from the published protocol (the table's notes)")
     return reasons
+
+
+def ground_truth(published: PublishedTable, group: Group) -> str:
+    """Return the kind of true normals that a group was judged by; empty where the table knows no kinds."""
+    if not any("ground truth" in row.labels for row in published.rows):
+        return ""
+    keys = [matching_key(column, group) for column in published.columns]
+    told = next((key.group for key in keys if key is not None), "")
+    return told.partition("(")[2].rstrip(")") or told
 
 
 def matching_key(column: Column, group: Group) -> FigureKey | None:
@@ -106,9 +119,12 @@ def _anchor(published: PublishedTable, row: PublishedRow, group: Group, result: 
 def _above_random(groups: Sequence[Group]) -> Iterator[str]:
     for group in groups:
         figures = group.figures()
+        headline = {key for chunk in across(figures) for key in chunk.keys}
         for result, other in baselines(group.results):
             better = sure = total = 0
             for key, figure in figures.items():
+                if key not in headline:
+                    continue
                 difference = result.minus(other, key)
                 if difference is None:
                     continue

@@ -58,6 +58,8 @@ class Table:
     rows: tuple[Row, ...]
     notes: tuple[str, ...] = field(default=())
     """Below the table, without a mark."""
+    detail: bool = False
+    """Long and for the curious: folded away on a page, not printed."""
 
     def footnotes(self) -> list[str]:
         """Return each text that a heading or a cell refers to, once, in reading order."""

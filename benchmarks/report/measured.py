@@ -1,13 +1,21 @@
 """Our own figures as tables: networks down, figures across, and how far each trained network lies above a random one."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from scenelift.benchmarks.card import Figure
 from scenelift.benchmarks.report.collect import FigureKey, Group, Result
-from scenelift.benchmarks.report.layout import Cell, Heading, Row, Table, number_cell, words
+from scenelift.benchmarks.report.headings import CONSTANT, Chunk, Detail, across, down
+from scenelift.benchmarks.report.layout import (
+    NOTHING,
+    Cell,
+    Heading,
+    Row,
+    Table,
+    number_cell,
+    words,
+)
 
-MANY = 8
-"""A figure of more groups than this (one a class) goes down the page instead of across; more columns than this are split."""
 INTERVAL_NOTE = "±: 95 % interval over seeds by Student's t; no interval for one seed."
 PAIRED_NOTE = (
     "Differences are taken seed by seed; bold: the whole 95 % interval is on the better side."
@@ -17,20 +25,10 @@ PAIRED_NOTE = (
 def measured_tables(group: Group) -> list[Table]:
     """Lay out all figures of a group, those of many classes last."""
     figures = group.figures()
-    per_class = _of_many_groups(figures)
-    chunks: dict[tuple[str, str], list[FigureKey]] = {}
-    for key in figures:
-        if key not in per_class:
-            chunks.setdefault((key.group, key.name if key.layer else ""), []).append(key)
-    tables = [
-        _across(group, keys[start : start + MANY], figures=figures, about=about)
-        for about, keys in chunks.items()
-        for start in range(0, len(keys), MANY)
+    return [
+        *(_across(group, chunk, figures=figures) for chunk in across(figures)),
+        *(_down(group, detail, figures=figures) for detail in down(figures)),
     ]
-    details: dict[tuple[str, str], list[FigureKey]] = {}
-    for key in per_class:
-        details.setdefault((key.layer, key.name), []).append(key)
-    return tables + [_down(group, keys, figures=figures) for keys in details.values()]
 
 
 def digits_of(unit: str) -> int:
@@ -75,26 +73,17 @@ def _title(group: Group, about: str) -> str:
     return f"{group.title}{f': {about}' if about else ''} ({split})"
 
 
-def _across(
-    group: Group,
-    keys: Sequence[FigureKey],
-    *,
-    figures: Mapping[FigureKey, Figure],
-    about: tuple[str, str],
-) -> Table:
+def _across(group: Group, chunk: Chunk, *, figures: Mapping[FigureKey, Figure]) -> Table:
+    keys = chunk.keys
     columns = tuple(
-        Heading(
-            name=key.layer or key.name, unit=figures[key].unit, definition=figures[key].definition
-        )
-        for key in keys
+        Heading(name=name, unit=figures[key].unit, definition=figures[key].definition)
+        for key, name in zip(keys, chunk.headings, strict=True)
     )
     rows = [
         Row(
             kind="measured",
             head=(words(result.label), words(str(len(result.by_seed)))),
-            cells=tuple(
-                number_cell(result.mean(key), digits=digits_of(figures[key].unit)) for key in keys
-            ),
+            cells=_cells(result, keys, figures=figures),
         )
         for result in group.results
     ]
@@ -109,47 +98,59 @@ def _across(
         )
         for result, other in baselines(group.results)
     ]
-    told = ", ".join(part for part in about if part)
     return Table(
-        title=_title(group, told),
+        title=_title(group, chunk.title),
         lead=lead_of(group),
         labels=("network", "seeds"),
         columns=columns,
-        rows=(*rows, *differences),
+        rows=(*rows, *_constant_rows(group, keys, figures=figures), *differences),
         notes=(INTERVAL_NOTE, *((PAIRED_NOTE,) if differences else ()), *group.notes()),
     )
 
 
-def _down(group: Group, keys: Sequence[FigureKey], *, figures: Mapping[FigureKey, Figure]) -> Table:
-    first = figures[keys[0]]
-    about = ", ".join(part for part in (first.layer, first.name) if part)
+def _constant_rows(
+    group: Group, keys: Sequence[FigureKey], *, figures: Mapping[FigureKey, Figure]
+) -> list[Row]:
+    """Lay out what an answer without a network gives, if the task judged one."""
+    constants = [replace(key, group=key.group + CONSTANT) for key in keys]
+    if not any(key in figures for key in constants):
+        return []
+    first = group.results[0]
+    head = (words("the best constant answer"), words(NOTHING))
+    return [Row(kind="measured", head=head, cells=_cells(first, constants, figures=figures))]
+
+
+def _cells(
+    result: Result, keys: Sequence[FigureKey], *, figures: Mapping[FigureKey, Figure]
+) -> tuple[Cell, ...]:
+    return tuple(
+        number_cell(result.mean(key), digits=digits_of(figures[key].unit if key in figures else ""))
+        for key in keys
+    )
+
+
+def _down(group: Group, detail: Detail, *, figures: Mapping[FigureKey, Figure]) -> Table:
+    first = figures[detail.keys[0]]
     rows = tuple(
         Row(
             kind="measured",
-            head=(words(key.group),),
+            head=(words(name),),
             cells=tuple(
                 number_cell(result.mean(key), digits=digits_of(figures[key].unit))
                 for result in group.results
             ),
         )
-        for key in keys
+        for key, name in zip(detail.keys, detail.names, strict=True)
     )
     return Table(
-        title=_title(group, f"{about}, by group"),
+        title=_title(group, f"{detail.title}, one by one"),
         lead=lead_of(group),
-        labels=("group",),
+        labels=("",),
         columns=tuple(
             Heading(name=result.label, unit=first.unit, definition=first.definition)
             for result in group.results
         ),
         rows=rows,
         notes=(INTERVAL_NOTE,),
+        detail=True,
     )
-
-
-def _of_many_groups(figures: Iterable[FigureKey]) -> list[FigureKey]:
-    """Find the figures that come once for each of many groups, in their order."""
-    groups: dict[tuple[str, str], list[FigureKey]] = {}
-    for key in figures:
-        groups.setdefault((key.layer, key.name), []).append(key)
-    return [key for keys in groups.values() if len(keys) > MANY for key in keys]

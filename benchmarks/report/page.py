@@ -15,6 +15,7 @@ _LONG = 1_000
 _STYLE = """
 tr.measured td{background:var(--wash)}tr.difference td{color:var(--faint)}tr.difference b{color:var(--good)}
 tr.first td{border-top:1px solid var(--ink)}
+th.n{white-space:normal}
 tr td:first-child{padding-left:.4rem}
 sup{font-size:.7em;color:var(--faint);margin-left:.15em}
 ol.foot,ul.foot{margin:.3rem 0 1.6rem;padding-left:1.4rem;color:var(--faint);font-size:.84rem;max-width:52rem}
@@ -114,12 +115,16 @@ def _table(table: Table) -> str:
         lines.append(f'<tr class="{row.kind}{first}">{cells}</tr>')
     below = "".join(f"<li>{escape(text, max_characters=_LONG)}</li>" for text in footnotes)
     notes = "".join(f"<li>{escape(text, max_characters=_LONG)}</li>" for text in table.notes)
-    return (
-        f"<h3>{escape(table.title)}</h3><p>{escape(table.lead)}</p>"
+    head_line = f"<h3>{escape(table.title)}</h3>"
+    body = (
+        f"<p>{escape(table.lead)}</p>"
         f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{"".join(lines)}</tbody></table></div>'
         + (f"<ol class=foot>{below}</ol>" if below else "")
         + (f"<ul class=foot>{notes}</ul>" if notes else "")
     )
+    if table.detail:
+        return f"<details><summary>{escape(table.title)}</summary>{body}</details>"
+    return head_line + body
 
 
 def _cell(cell: Cell, footnotes: Sequence[str]) -> str:

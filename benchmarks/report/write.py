@@ -10,7 +10,7 @@ from rich.text import Text
 from scenelift.benchmarks.report.beside import literature_tables
 from scenelift.benchmarks.report.collect import find_cards, group_cards
 from scenelift.benchmarks.report.comparable import anchor_sentences
-from scenelift.benchmarks.report.layout import Table
+from scenelift.benchmarks.report.layout import Cell, Table, marks
 from scenelift.benchmarks.report.measured import measured_tables
 from scenelift.benchmarks.report.page import build_page
 from scenelift.benchmarks.report.pictures import pictures_of
@@ -45,7 +45,8 @@ def write_reports(folders: Sequence[Path], *, out: Path, console: Console) -> li
     troubles = [*unread, *left_out, *unseen]
     tables = [*published, *(table for _, own in measured for table in own)]
     for table in tables:
-        _print(table, console=console)
+        if not table.detail:
+            _print(table, console=console)
     for sentence in (*anchors, *troubles):
         console.print(f"- {sentence}", markup=False, highlight=False, soft_wrap=True)
     page = build_page(
@@ -66,22 +67,31 @@ def write_reports(folders: Sequence[Path], *, out: Path, console: Console) -> li
 
 
 def _print(table: Table, *, console: Console) -> None:
+    footnotes = table.footnotes()
     shown = RichTable(title=Text(table.title), title_justify="left", box=None, pad_edge=False)
     for name in table.labels:
         shown.add_column(Text(name))
     for column in table.columns:
         unit = f" {column.unit}" if column.unit else ""
-        shown.add_column(Text(f"{column.name}{unit}"), justify="right")
+        mark = f" [{footnotes.index(column.definition) + 1}]" if column.definition else ""
+        shown.add_column(Text(f"{column.name}{unit}{mark}"), justify="right")
     before = ""
     for row in table.rows:
         if before and row.kind != before:
             shown.add_section()
         before = row.kind
-        cells = (*row.head, *row.cells)
-        shown.add_row(*(Text(c.text, style="bold" if c.stands_out else "") for c in cells))
+        shown.add_row(*(_text(cell, footnotes) for cell in (*row.head, *row.cells)))
     console.print(shown)
-    console.print(Text(table.lead, style="dim"), soft_wrap=True)
+    below = [f"[{number}] {text}" for number, text in enumerate(footnotes, 1)]
+    for line in (table.lead, *below, *table.notes):
+        console.print(Text(line, style="dim"), soft_wrap=True)
     console.print()
+
+
+def _text(cell: Cell, footnotes: Sequence[str]) -> Text:
+    told = ",".join(map(str, marks(cell, footnotes)))
+    text = f"{cell.text} [{told}]" if told else cell.text
+    return Text(text, style="bold" if cell.stands_out else "")
 
 
 def _write(path: Path, text: str) -> Path:
