@@ -3,6 +3,7 @@
 Boxes are `xmin, ymin, xmax, ymax` in pixels by the convention of PASCAL VOC: counted from 1, both corners inside the box.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -113,8 +114,8 @@ def check_detections(detections: Detections, truth: GroundTruthBoxes) -> None:
 
 def _check_names(names: tuple[str, ...], *, what: str) -> None:
     if len(set(names)) != len(names):
-        twice = next(name for place, name in enumerate(names) if name in names[:place])
-        raise ScoresError(f"{what}: {twice!r} is named twice")
+        twice = Counter(names).most_common(1)[0][0]
+        raise ScoresError(f"{what}: {twice[:80]!r} is named twice")
 
 
 def _check_lengths(boxes: Float64[np.ndarray, "n 4"], *columns: np.ndarray) -> None:

@@ -27,6 +27,7 @@ MAX_ARRAY_BYTES = 2**29
 
 _MAX_MEMBERS = 32
 _MAX_HEADER_BYTES = 4096
+_LAST_CODE = 0x10FFFF
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 Arrays = dict[str, np.ndarray]
@@ -107,6 +108,8 @@ def _classification(path: Path, arrays: Arrays) -> ClassificationScores:
     names, classes = _texts(path, arrays, "names"), _texts(path, arrays, "classes")
     scores = _array(path, arrays, "scores", dtype=np.float32, ndim=2)
     labels = _array(path, arrays, "labels", dtype=np.int8, ndim=2)
+    if scores.shape != labels.shape:
+        raise ScoresError(f"{path}: scores have the shape {scores.shape}, labels {labels.shape}")
     try:
         return ClassificationScores(names=names, classes=classes, scores=scores, labels=labels)
     except ScoresError as error:
@@ -128,6 +131,14 @@ def _detections(path: Path, arrays: Arrays) -> tuple[Detections, GroundTruthBoxe
     for name, box in boxes.items():
         if box.shape[1] != 4:
             raise ScoresError(f"{path}: {name} has {box.shape[1]} columns, where a box has 4")
+    found_rows = (integers["detection_image"], integers["detection_class"], score)
+    truth_rows = (integers["truth_image"], integers["truth_class"], difficult)
+    for name, rows in (("detection_box", found_rows), ("truth_box", truth_rows)):
+        lengths = {len(column) for column in (boxes[name], *rows)}
+        if len(lengths) > 1:
+            raise ScoresError(
+                f"{path}: {name} and what belongs to it differ in number: {sorted(lengths)}"
+            )
     try:
         found = Detections(
             image_index=integers["detection_image"],
@@ -241,7 +252,8 @@ def _texts(path: Path, arrays: Arrays, name: str) -> tuple[str, ...]:
     array = arrays.get(name)
     if array is None or array.dtype.kind != "U" or array.ndim != 1:
         raise ScoresError(f"{path}: holds no list of {name}")
-    try:
-        return tuple(array.tolist())
-    except (ValueError, UnicodeError) as error:
-        raise ScoresError(f"{path}: {name} holds what is no text") from error
+    # Numpy makes text of any numbers, and Python of it an error of its own.
+    codes = array.view(np.dtype(np.uint32).newbyteorder(array.dtype.byteorder))
+    if ((codes > _LAST_CODE) | ((codes >= 0xD800) & (codes < 0xE000))).any():
+        raise ScoresError(f"{path}: {name} holds what is no text")
+    return tuple(array.tolist())
