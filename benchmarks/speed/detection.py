@@ -9,6 +9,7 @@ take all ways in turn. Processor time.
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -43,13 +44,13 @@ def main(config: DetectionBenchmark) -> None:
     found, truth = scene(config)
     ways: dict[str, Callable[[], object]] = {
         **{
-            f"VOC matching, {definition}": lambda definition=definition: detection_averages(
-                found, truth, definition=definition
+            f"VOC matching, {definition}": partial(
+                detection_averages, found, truth, definition=definition
             )
             for definition in DEFINITIONS
         },
-        "COCO, ten overlaps": lambda: coco_averages(found, truth),
-        "all that is explained": lambda: explain_detections(found, truth),
+        "COCO, ten overlaps": partial(coco_averages, found, truth),
+        "all that is explained": partial(explain_detections, found, truth),
     }
     first = {way: _cpu_s(run) for way, run in ways.items()}
     seconds: dict[str, list[float]] = {way: [] for way in ways}
