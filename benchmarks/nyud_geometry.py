@@ -1,9 +1,10 @@
 """A run's depth and normals on the test frames of NYU Depth v2, beside the best constant maps.
 
 `python -m scenelift.benchmarks.nyud_geometry RUN --data nyuv2.tar` writes `evaluation.json` and pictures into the run folder.
-Nothing is trained here. Pictures are resized as in training and seen whole, without their white frame; Kinect's field of view
-(63 degrees across) stays as it is, whatever the rendered views had. Both sides are judged on the same pixels, those of all frames
-pooled; true normals are derived from depth of 8 bits (`datasets/nyud_normals.py`), so no published figure compares.
+Nothing is trained here. Pictures are seen whole, without their white frame, at the focal length in pixels of the rendered views
+(`benchmarks/nyud_focal.py`), so that an object of one size and distance covers as many pixels as in training. Both sides are judged
+on the same pixels, those of all frames pooled; true normals are derived from depth of 8 bits (`datasets/nyud_normals.py`), so no
+published figure compares.
 """
 
 import argparse
@@ -50,13 +51,14 @@ from scenelift.benchmarks.metrics.normals import (
     normal_sums,
 )
 from scenelift.benchmarks.nyud_constants import ConstantMaps, learn_constants
+from scenelift.benchmarks.nyud_focal import View, choose_view
 from scenelift.datasets.geometry import resize_frame
 from scenelift.datasets.nyud import INSIDE, NyudError, NyudFrames, open_nyud
+from scenelift.datasets.store import StoreError
 
 _BATCH = 8
 _DRAWS = 1000
 _SHOWN = 6
-_MAX_CONFIG_BYTES = 2**24
 _METRICS: dict[str, tuple[str, str, Literal["lower", "higher"]]] = {
     "normal/mean": ("Normals, mean error", "°", "lower"),
     "normal/median": ("Normals, median error", "°", "lower"),
@@ -312,7 +314,14 @@ def _draw(answer: Answers, truth: _Truth, *, path: Path) -> None:
     write_png(path, draw_grid(torch.cat(rows), captions=captions))
 
 
-def evaluate_run(run: Path, *, data: Path, device: torch.device, limit: int | None) -> list[Row]:
+def evaluate_run(
+    run: Path,
+    *,
+    data: Path,
+    device: torch.device,
+    limit: int | None,
+    synthetic: Sequence[Path] = (),
+) -> list[Row]:
     """Judge a run folder, and leave `evaluation.json` and `pictures/evaluation/` in it.
 
     Args:
@@ -320,8 +329,10 @@ def evaluate_run(run: Path, *, data: Path, device: torch.device, limit: int | No
         data: NYU Depth v2: archive or folder.
         device: Where the network runs.
         limit: Number of frames of either split, evenly spread; None: all.
+        synthetic: Files of rendered views whose focal length counts; none: those that the run names.
 
     Raises:
+        StoreError: if a file of `synthetic` cannot be read.
         RunError, CheckpointError: if the folder holds no run that can be judged.
         NyudError: if the data cannot be used.
         OSError: if the folder cannot be written.
@@ -329,19 +340,19 @@ def evaluate_run(run: Path, *, data: Path, device: torch.device, limit: int | No
     method = load_method(run, device=device)
     if not {"depth", "normal"} & set(method.heads.tasks):
         raise RunError(f"{run}: was trained for neither depth nor normals: nothing to judge")
-    resize_px = _read_resize_px(run)
     training, test = open_nyud(data, split="train"), open_nyud(data, split="test")
+    view = choose_view(run, pinhole=test.pinhole, synthetic=synthetic)
     constants = learn_constants(training, indices=_spread(len(training), limit=limit))
     indices = _spread(len(test), limit=limit)
     rows = evaluate(
         method,
         frames=test,
         constants=constants,
-        resize_px=resize_px,
+        resize_px=view.resize_px,
         indices=indices,
         pictures=run / "pictures" / "evaluation",
     )
-    _write(run / "evaluation.json", rows, num=len(indices), resize_px=resize_px)
+    _write(run / "evaluation.json", rows, num=len(indices), view=view)
     return rows
 
 
@@ -356,32 +367,17 @@ def _spread(count: int, *, limit: int | None) -> list[int]:
     return [index * count // limit for index in range(limit)]
 
 
-def _read_resize_px(run: Path) -> int:
-    path = run / "config.json"
-    try:
-        with path.open("rb") as file:
-            config = json.loads(file.read(_MAX_CONFIG_BYTES))
-        size = config["content"]["geometry"]["resize_px"]
-    except OSError as error:
-        raise RunError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise RunError(f"{path}: holds no content.geometry.resize_px") from error
-    if not isinstance(size, int) or not 16 <= size <= 4096:
-        raise RunError(f"{path}: content.geometry.resize_px must be from 16 to 4096, got {size!r}")
-    return size
-
-
-def _write(path: Path, rows: Sequence[Row], *, num: int, resize_px: int) -> None:
+def _write(path: Path, rows: Sequence[Row], *, num: int, view: View) -> None:
     told = "; ".join(
         f"{row.name}: {row.difference_low:+.3g} to {row.difference_high:+.3g}{row.unit}"
         for row in rows
         if row.name.endswith(("mean error", "relative error"))
     )
     note = (
-        f"{num} test frames at a shorter side of {resize_px} pixels, all valid pixels pooled. Baseline: the best constant map, "
+        f"{num} test frames at a shorter side of {view.resize_px} pixels{view.reason}, all valid pixels pooled. Baseline: the best constant map, "
         "each pixel's mean normal and its depth of least relative error over the training frames. To scale: the medians of "
         "prediction and truth are made equal in each frame. True normals are fitted to depth of 8 bits where it is locally flat, "
-        "so no published figure compares; the field of view is Kinect's, 63 degrees, not that of training. "
+        "so no published figure compares. "
         f"95 % intervals of the difference to the baseline over frames: {told}."
     )
     content = {
@@ -414,13 +410,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("run", type=Path, help="run folder of adapt-train")
     parser.add_argument("--data", type=Path, required=True, help="nyuv2.tar or the folder")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, ...")
+    parser.add_argument(
+        "--synthetic",
+        type=Path,
+        nargs="+",
+        default=(),
+        metavar="FILE",
+        help="rendered views whose focal length counts; by default those that the run names",
+    )
     parser.add_argument("--limit", type=_positive, default=None, help="frames, for a quick look")
     given = parser.parse_args(arguments)
     try:
         rows = evaluate_run(
-            given.run, data=given.data, device=torch.device(given.device), limit=given.limit
+            given.run,
+            data=given.data,
+            device=torch.device(given.device),
+            limit=given.limit,
+            synthetic=given.synthetic,
         )
-    except (RunError, CheckpointError, NyudError, OSError) as error:
+    except (RunError, CheckpointError, NyudError, StoreError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     sys.stdout.write(table(rows) + "\n")
