@@ -130,7 +130,11 @@ def _parse(
         return config, [task]
 
     return tyro.cli(
-        configure, args=words, prog=f"transfer-bench {entry.name}", description=entry.about
+        configure,
+        args=words,
+        prog=f"transfer-bench {entry.name}",
+        description=entry.about,
+        config=(tyro.conf.AvoidSubcommands,),
     )
 
 

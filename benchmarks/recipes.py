@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from scenelift.benchmarks import linear_probe, nyud, voc_classification, voc_detection
 from scenelift.benchmarks.data_sets import Kind
 from scenelift.benchmarks.task import Task
 
@@ -29,5 +30,34 @@ class Entry:
         return self.desk() if recipe == "desk" else self.paper()
 
 
-ENTRIES: tuple[Entry, ...] = ()
+ENTRIES: tuple[Entry, ...] = (
+    Entry(
+        name="probe",
+        kinds=("imagenet", "places"),
+        desk=linear_probe.desk,
+        paper=linear_probe.paper,
+        about="Linear classifiers and nearest neighbours on every layer of the frozen network.",
+    ),
+    Entry(
+        name="voc-classification",
+        kinds=("voc",),
+        desk=voc_classification.desk,
+        paper=voc_classification.paper,
+        about="PASCAL VOC classes: machines on frozen features, and fine-tuning of fc8, fc6 to fc8 or all layers.",
+    ),
+    Entry(
+        name="voc-detection",
+        kinds=("voc",),
+        desk=voc_detection.desk,
+        paper=voc_detection.paper,
+        about="PASCAL VOC objects by Fast R-CNN from proposals.",
+    ),
+    Entry(
+        name="nyud",
+        kinds=("nyud",),
+        desk=nyud.desk,
+        paper=nyud.paper,
+        about="NYU Depth v2: surface normals, depth and segmentation by fine-tuning.",
+    ),
+)
 """All tasks, in the order in which `all` runs them."""
