@@ -1,8 +1,10 @@
 """Protocol cards: what was measured, how, on what, by which network; one JSON a network, task and seed."""
 
+import dataclasses
 import json
 import math
 import platform
+import typing
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
@@ -132,16 +134,53 @@ def read_card(path: Path) -> Card:
         CardError: if it is none; one line.
         OSError: if it cannot be read.
     """
+    content = _read_object(path)
+    if content.get("format_version") != FORMAT_VERSION:
+        raise CardError(f"{path}: no card of format version {FORMAT_VERSION}")
     try:
-        with path.open("rb") as file:
-            content = json.loads(file.read(_MAX_BYTES))
-        if not isinstance(content, Mapping) or content.get("format_version") != FORMAT_VERSION:
-            raise CardError(f"{path}: no card of format version {FORMAT_VERSION}")
-        rest = {name: value for name, value in content.items() if name != "format_version"}
-        return from_plain(Card, rest)
-    except CardError:
-        raise
-    except (ValueError, RecursionError, TypeError, KeyError) as error:
-        raise CardError(
-            f"{path}: no protocol card: {' '.join(str(error).split())[:120]}"
-        ) from error
+        card = from_plain(Card, {n: v for n, v in content.items() if n != "format_version"})
+        misfit = _misfit(card, Card, where="card")
+    except (ValueError, RecursionError, TypeError, KeyError, AttributeError) as error:
+        raise CardError(f"{path}: no protocol card: {_one_line(error)}") from error
+    if misfit:
+        raise CardError(f"{path}: no protocol card: {misfit}")
+    return card
+
+
+def _read_object(path: Path) -> Mapping[str, Any]:
+    with path.open("rb") as file:
+        raw = file.read(_MAX_BYTES)
+    try:
+        content = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise CardError(f"{path}: no protocol card: {_one_line(error)}") from error
+    if not isinstance(content, Mapping):
+        raise CardError(f"{path}: no protocol card: holds no JSON object")
+    return content
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:120]
+
+
+def _misfit(value: object, hint: Any, *, where: str) -> str:
+    """Say where a value is not of its declared type; empty if it is."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if hint is Any:
+        return ""
+    if dataclasses.is_dataclass(hint):
+        hints = typing.get_type_hints(hint)
+        parts = [(getattr(value, name), kind, f"{where}.{name}") for name, kind in hints.items()]
+    elif origin is Literal:
+        return "" if value in arguments else f"{where} is {str(value)[:40]!r}"
+    elif origin is tuple and isinstance(value, tuple):
+        parts = [(part, arguments[0], f"{where}[{i}]") for i, part in enumerate(value)]
+    elif origin is dict and isinstance(value, dict):
+        parts = [(part, arguments[1], f"{where}[{key!r}]") for key, part in value.items()]
+    else:
+        kind = (int, float) if hint is float else hint if origin is None else origin
+        fits = isinstance(value, kind) and not isinstance(value, bool)
+        if fits and isinstance(value, float) and not math.isfinite(value):
+            return f"{where} is {value}"
+        return "" if fits else f"{where} is {str(value)[:40]!r}"
+    return next((told for part in parts if (told := _misfit(part[0], part[1], where=part[2]))), "")

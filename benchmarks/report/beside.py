@@ -96,10 +96,10 @@ def _own_columns(groups: Sequence[Group]) -> dict[str, Figure]:
 
 
 def _column_name(group: Group, key: FigureKey) -> str:
-    task = group.task.removeprefix("voc-")
-    return " ".join(
-        part for part in (group.data.name, task, key.group, key.layer, key.name) if part
-    )
+    mode = "all layers" if key.group == _ALL_LAYERS else key.group
+    judged = f"{group.data.name} {group.task.removeprefix('voc-')}"
+    about = ", ".join(part for part in (judged, mode, key.layer) if part)
+    return f"ours, {about}: {key.name}"
 
 
 def _key_of_column(name: str, group: Group) -> FigureKey | None:

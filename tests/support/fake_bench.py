@@ -141,7 +141,7 @@ def make_card(
             label=label,
             backbone=backbone,
             weights=weights,
-            sha256="" if weights == "random" else f"hash of {weights}",
+            sha256="" if weights == "random" else f"{weights} hashed",
         ),
         split="test" if final else "selection",
         seed=seed,
