@@ -86,7 +86,7 @@ def train_run(config: TrainConfig, *, observer: Observer) -> Path:
         rank=process.process_index,
     )
     average = (
-        WeightAverage(method.backbone, decay=content.average)
+        WeightAverage({"backbone": method.backbone, "heads": method.heads}, decay=content.average)
         if content.average is not None
         else None
     )
@@ -188,7 +188,7 @@ def _held_out_photos(path: Path, photos: PhotoDataset, *, skip_bad: bool) -> Pho
 
 
 def load_method(folder: Path, *, device: torch.device) -> FeatureAlignment:
-    """Build the method of a finished or running training run with its last weights, and the backbone that was exported.
+    """Build the method of a finished or running training run: its last heads (averaged, if it averages), and the backbone it exported.
 
     Raises:
         RunError: if the folder holds no run.
@@ -201,6 +201,8 @@ def load_method(folder: Path, *, device: torch.device) -> FeatureAlignment:
     content = from_plain(TrainContent, state["config"])
     method = FeatureAlignment(content.method, seed=content.seed, device=device)
     method.load_state_dict(state["method"])
+    if state["average"]:
+        method.heads.load_state_dict(state["average"]["networks"]["heads"])
     if (folder / "weights.safetensors").is_file():
         load_weights_into(folder / "weights.safetensors", method.backbone)
         method.backbone.to(device)
@@ -416,7 +418,7 @@ def _export(
         best = load_checkpoint(folder / "checkpoints" / "best.pt")
         method.backbone.load_state_dict(best["backbone"])
     elif average is not None:
-        method.backbone.load_state_dict(average.network.state_dict())
+        method.backbone.load_state_dict(average.networks["backbone"].state_dict())
     if (
         method.alignment.statistics == "real"
         and content.recalibrate_batches
