@@ -137,14 +137,14 @@ def read_card(path: Path) -> Card:
     content = _read_object(path)
     if content.get("format_version") != FORMAT_VERSION:
         raise CardError(f"{path}: no card of format version {FORMAT_VERSION}")
-    try:
-        card = from_plain(Card, {n: v for n, v in content.items() if n != "format_version"})
-        misfit = _misfit(card, Card, where="card")
-    except (ValueError, RecursionError, TypeError, KeyError, AttributeError) as error:
-        raise CardError(f"{path}: no protocol card: {_one_line(error)}") from error
+    rest = {name: value for name, value in content.items() if name != "format_version"}
+    misfit = _misfit(rest, Card, where="card")
     if misfit:
         raise CardError(f"{path}: no protocol card: {misfit}")
-    return card
+    try:
+        return from_plain(Card, rest)
+    except (ValueError, TypeError) as error:
+        raise CardError(f"{path}: no protocol card: {_one_line(error)}") from error
 
 
 def _read_object(path: Path) -> Mapping[str, Any]:
@@ -164,23 +164,28 @@ def _one_line(error: Exception) -> str:
 
 
 def _misfit(value: object, hint: Any, *, where: str) -> str:
-    """Say where a value is not of its declared type; empty if it is."""
+    """Say where plain content is not of the declared type; empty if it fits."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if hint is Any:
         return ""
-    if dataclasses.is_dataclass(hint):
+    parts: list[tuple[object, Any, str]] = []
+    if dataclasses.is_dataclass(hint) and isinstance(value, dict):
         hints = typing.get_type_hints(hint)
-        parts = [(getattr(value, name), kind, f"{where}.{name}") for name, kind in hints.items()]
+        parts = [(v, hints[n], f"{where}.{n}") for n, v in value.items() if n in hints]
+        fits = True
     elif origin is Literal:
-        return "" if value in arguments else f"{where} is {str(value)[:40]!r}"
-    elif origin is tuple and isinstance(value, tuple):
+        fits = isinstance(value, str) and value in arguments
+    elif origin is tuple and isinstance(value, list):
         parts = [(part, arguments[0], f"{where}[{i}]") for i, part in enumerate(value)]
+        fits = True
     elif origin is dict and isinstance(value, dict):
         parts = [(part, arguments[1], f"{where}[{key!r}]") for key, part in value.items()]
+        fits = True
+    elif hint is float:
+        fits = isinstance(value, int | float) and not isinstance(value, bool)
+        fits = fits and math.isfinite(typing.cast(float, value))
     else:
-        kind = (int, float) if hint is float else hint if origin is None else origin
-        fits = isinstance(value, kind) and not isinstance(value, bool)
-        if fits and isinstance(value, float) and not math.isfinite(value):
-            return f"{where} is {value}"
-        return "" if fits else f"{where} is {str(value)[:40]!r}"
-    return next((told for part in parts if (told := _misfit(part[0], part[1], where=part[2]))), "")
+        fits = type(value) is hint
+    if not fits:
+        return f"{where} is {str(value)[:40]!r}"
+    return next((told for one, kind, at in parts if (told := _misfit(one, kind, where=at))), "")
