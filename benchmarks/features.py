@@ -29,6 +29,7 @@ Resize = Literal["bilinear", "adaptive-average", "adaptive-max"]
 """How a map becomes a grid."""
 
 _SCALE_PICTURES = 32
+_HALF_MAX = 65504.0
 _Part = TypeVar("_Part")
 _Made = TypeVar("_Made")
 
@@ -160,9 +161,9 @@ def resize_map(
         return features.flatten(1)
     if resize == "bilinear":
         return F.interpolate(features, size=size, mode="bilinear", align_corners=False).flatten(1)
-    if resize == "adaptive-average":
-        return F.adaptive_avg_pool2d(features, size).flatten(1)
-    return F.adaptive_max_pool2d(features, size).flatten(1)
+    pool = F.adaptive_avg_pool2d if resize == "adaptive-average" else F.adaptive_max_pool2d
+    pooled: Tensor = pool(features, size)
+    return pooled.flatten(1)
 
 
 @torch.inference_mode()
@@ -356,7 +357,7 @@ def extract_features(
         start = stop
         progress(start, len(indices))
     for name, table in tables.items():
-        # The mean of a map is finite only if all of it is; 16 bits hold 65,504 times unit size.
+        # The mean of a map is finite only if all of it is.
         if not np.isfinite(table.pooled).all():
             raise BenchError(f"layer {name}: features are not finite; the weights are broken")
     return tables
@@ -378,7 +379,9 @@ def _allocate(
         size = (*shape, grid.shape[1])
         if whole > memory_bytes:
             folder.mkdir(parents=True, exist_ok=True)
-            values = np.memmap(folder / f"{name}.f16", dtype=np.float16, mode="w+", shape=size)
+            values: Float16[np.ndarray, "n views d"] = np.memmap(
+                folder / f"{name}.f16", dtype=np.float16, mode="w+", shape=size
+            )
         else:
             values = np.zeros(size, np.float16)
         pooled = np.zeros((*shape, maps[name].shape[1]), np.float32)
@@ -393,8 +396,7 @@ def _put(
     grid: Float[Tensor, "m d"],
     features: Float[Tensor, "m c h w"],
 ) -> None:
-    limit = 65504.0
-    half = (grid * table.scale).clamp_(max=limit).to(torch.float16)
+    half = (grid * table.scale).clamp_(-_HALF_MAX, _HALF_MAX).to(torch.float16)
     table.grid[rows] = half.cpu().numpy().reshape(table.grid[rows].shape)
     mean = features.mean(dim=(2, 3)).float()
     table.pooled[rows] = mean.cpu().numpy().reshape(table.pooled[rows].shape)

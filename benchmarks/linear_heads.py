@@ -15,6 +15,7 @@ from torch import Tensor
 
 _BLOCK = 256
 _FLOOR = 1e-5
+_LEAST = 1e-30
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,7 +76,7 @@ def measure_moments(
         away = features[rows[start : start + _BLOCK]] - mean
         squares += np.einsum("nd,nd->d", away, away)
     variance = squares / len(rows)
-    floor = max(_FLOOR * float(variance.mean()), np.finfo(np.float32).tiny)
+    floor = max(_FLOOR * float(variance.mean()), _LEAST)
     return Moments(
         mean=mean.astype(np.float32),
         inverse_std=(1 / np.sqrt(np.maximum(variance, floor))).astype(np.float32),

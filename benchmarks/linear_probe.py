@@ -320,8 +320,9 @@ def _neighbours(
             num_classes=len(data.classes),
             temperature=task.temperature,
         )
-        told = f"the {k} nearest pictures by the cosine of {layer}'s mean over the map"
+        told = f"the nearest picture by the cosine of {layer}'s mean over the map"
         if k > 1:
+            told = told.replace("nearest picture", f"{k} nearest pictures")
             told += f", votes weighted by exp(cosine / {task.temperature:g})"
         answers.append(
             _answer(

@@ -344,8 +344,13 @@ def _title(tree: Tree, top: str, classes: Sequence[str]) -> str:
 
 
 def _checked(tree: Tree, found: Listed) -> Listed:
-    """Refuse lists that name other files than photos, or that leave nothing to tell apart."""
+    """Refuse lists that name what is missing or no photo, or that leave nothing to tell apart."""
     for labels in found.splits.values():
+        missing = next((name for name in labels if found.top + name not in tree.sizes_bytes), None)
+        if missing is not None:
+            raise LabelError(
+                f"{tree.source}: {found.top}{missing} has a label in a list, but does not exist"
+            )
         strange = next((name for name in labels if not is_photo(name)), None)
         if strange is not None:
             raise LabelError(f"{tree.source}: {found.top}{strange} is labelled but no photo")
