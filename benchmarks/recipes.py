@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from scenelift.benchmarks import linear_probe, nyud, voc_classification, voc_detection
+from scenelift.benchmarks import edges, linear_probe, nyud, voc_classification, voc_detection
 from scenelift.benchmarks.data_sets import Kind
 from scenelift.benchmarks.task import Task
 
@@ -58,6 +58,13 @@ ENTRIES: tuple[Entry, ...] = (
         desk=nyud.desk,
         paper=nyud.paper,
         about="NYU Depth v2: surface normals, depth and segmentation by fine-tuning.",
+    ),
+    Entry(
+        name="edges",
+        kinds=("bsds",),
+        desk=edges.desk,
+        paper=edges.paper,
+        about="Boundaries of BSDS500, or of any folder laid out like it: ODS, OIS and AP.",
     ),
 )
 """All tasks, in the order in which `all` runs them."""

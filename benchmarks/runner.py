@@ -11,10 +11,14 @@ from scenelift.benchmarks.card import Card, CardError, versions, write_card
 from scenelift.benchmarks.estimate import Throughput, measure_throughput, predicted_s
 from scenelift.benchmarks.suite import CARD, Unit, asked_key, is_finished, write_asked
 from scenelift.benchmarks.task import BenchError, Job, Progress
+from scenelift.datasets.bsds import BsdsError
 from scenelift.datasets.nyud import NyudError
 from scenelift.datasets.photo_files import PhotoError
+from scenelift.datasets.voc import VocError
 
-INPUT_ERRORS = (BenchError, CardError, WeightsError, PhotoError, NyudError, OSError)
+INPUT_ERRORS = (
+    BenchError, CardError, WeightsError, PhotoError, NyudError, VocError, BsdsError, OSError,
+)  # fmt: skip
 """What input or disk cause; anything else is a fault of the program and keeps its traceback."""
 _logger = logging.getLogger(__name__)
 
