@@ -116,7 +116,11 @@ class VocImages:
         Raises:
             VocError: if an annotation cannot be used.
         """
-        return np.stack([labels_of(self.objects(index)) for index in range(len(self))])
+        return np.stack([self.label(index) for index in range(len(self))])
+
+    def label(self, index: int) -> Int8[np.ndarray, " 20"]:
+        """Say the same of one picture."""
+        return labels_of(self.objects(index))
 
     def _read_objects(self, index: int) -> VocObjects:
         name = self._annotations.name(index)
