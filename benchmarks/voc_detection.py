@@ -79,7 +79,7 @@ class VocDetectionTask:
     proposal_cache: Path | None = None
     """Folder where computed boxes are kept, which runs may share; None: the job's own."""
     workers: int = 2
-    """Processes that propose; they do not change the result."""
+    """Threads that propose; they do not change the result."""
     fast: FastSettings = field(default_factory=FastSettings)
     faster: FasterSettings = field(default_factory=FasterSettings)
     sizes: Sizes = field(default_factory=Sizes)

@@ -4,7 +4,7 @@
 continuous axis whose pixel i (from 0) covers i to i + 1, so corners = (xmin - 1, ymin - 1, xmax, ymax). A box of one pixel
 is 1 wide in both, and what published code reckons with "+ 1" on pixels is plain geometry on corners: areas, overlaps, centres.
 For coordinates of at least 1 the way from pixels to corners and back is exact in float64. A picture that is resized from
-w to w' pixels multiplies corners by w' / w. (No torch here: processes that propose boxes start in a moment.)
+w to w' pixels multiplies corners by w' / w.
 """
 
 import numpy as np

@@ -1,13 +1,14 @@
-"""Proposals of many pictures: from a file, or computed by worker processes and kept, so that nothing is computed twice."""
+"""Proposals of many pictures: from a file, or computed by several workers and kept, so that nothing is computed twice."""
 
 import hashlib
 import json
 import logging
 import time
+from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
-from multiprocessing import get_context
+from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -21,11 +22,12 @@ from scenelift.benchmarks.detection.proposal_file import (
     read_proposals,
     write_proposals,
 )
-from scenelift.benchmarks.detection.proposals import ProposalSettings, one_thread, propose
+from scenelift.benchmarks.detection.proposals import ProposalSettings, propose
 from scenelift.benchmarks.task import BenchError, Progress
 
 ALGORITHM = 1
 """Counts up whenever the same settings give other boxes."""
+_AHEAD = 4
 _SAVE_EVERY_S = 20.0
 _SLACK_PX = 1.5
 """Boxes of files may leave their picture by so much: published ones were rounded."""
@@ -68,7 +70,7 @@ def compute_proposals(
         settings: How.
         fingerprint: Of the data, so that no boxes of other pictures are taken for theirs.
         cache: A folder that runs may share.
-        workers: Processes; 0 computes in this one.
+        workers: Threads; 0 computes in the caller's.
         progress: Told of each picture.
 
     Raises:
@@ -173,24 +175,21 @@ def _save(path: Path, known: Proposals, *, key: str) -> None:
 def _propose_all(
     pictures: Pictures, indices: list[int], *, settings: ProposalSettings, workers: int
 ) -> Iterator[tuple[int, Float32[np.ndarray, "n 4"]]]:
-    """Yield boxes as they are done."""
+    """Yield boxes in the order of pictures. Threads suffice: OpenCV works outside Python's lock."""
     names = pictures.names
+
+    def one(index: int) -> tuple[int, Float32[np.ndarray, "n 4"]]:
+        return index, propose(pictures.image(index), name=names[index], settings=settings)
+
     if workers == 0:
-        for index in indices:
-            yield index, propose(pictures.image(index), name=names[index], settings=settings)
+        yield from map(one, indices)
         return
-    # Forked workers would inherit threads' locks; spawned ones import afresh.
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=one_thread)
+    pool = ThreadPoolExecutor(workers)
     try:
-        running: dict[Future[Float32[np.ndarray, "n 4"]], int] = {}
-        for index in indices:
-            image = pictures.image(index)
-            running[pool.submit(propose, image, name=names[index], settings=settings)] = index
-            if len(running) >= 4 * workers:
-                done, _ = wait(running, return_when=FIRST_COMPLETED)
-                for future in done:
-                    yield running.pop(future), future.result()
-        for future, index in running.items():
-            yield index, future.result()
+        rest = iter(indices)
+        running = deque(pool.submit(one, index) for index in islice(rest, _AHEAD * workers))
+        while running:
+            yield running.popleft().result()
+            running.extend(pool.submit(one, index) for index in islice(rest, 1))
     finally:
         pool.shutdown(cancel_futures=True)

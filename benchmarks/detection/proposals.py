@@ -81,11 +81,6 @@ def propose(
     return np.asarray(corners[without_duplicates(corners)][: settings.max_boxes])
 
 
-def one_thread() -> None:
-    """Let OpenCV compute on one thread in this process."""
-    cv2.setNumThreads(1)
-
-
 def _selective_search(
     image: UInt8[np.ndarray, "h w 3"], *, mode: Mode
 ) -> Float64[np.ndarray, "n 4"]:
