@@ -26,9 +26,9 @@ def class_colours(num_classes: int) -> UInt8[np.ndarray, "ids 3"]:
 
 
 def class_row(
-    image: UInt8[np.ndarray, "h w 3"],
-    told: Integer[np.ndarray, "h w"],
-    true: Integer[np.ndarray, "h w"],
+    image: UInt8[np.ndarray, "h0 w0 3"],
+    told: Integer[np.ndarray, "h0 w0"],
+    true: Integer[np.ndarray, "h0 w0"],
     *,
     num_classes: int,
 ) -> Pictures:

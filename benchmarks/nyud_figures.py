@@ -78,6 +78,8 @@ class Judged:
 def make_figures(ours: Sums, constant: Sums, *, num: int, normals: str, resolution: str) -> Judged:
     """Pool the frames of both sides, and draw frames anew for the intervals, the same for both.
 
+    Where no pixel counts there is no figure.
+
     Args:
         ours: Of each judged frame.
         constant: The same frames judged against the constant answers.
@@ -93,9 +95,9 @@ def make_figures(ours: Sums, constant: Sums, *, num: int, normals: str, resoluti
         over = f"; all {truth} of {num} frames pooled, {resolution}"
         for key, kind in kinds.items():
             drawn = values.get(f"{family}/{key}")
-            if drawn is None:
+            base = baselines.get(f"{family}/{key}")
+            if drawn is None or base is None or not np.isfinite([drawn[0], base[0]]).all():
                 continue
-            base = baselines[f"{family}/{key}"]
             definition = f"{kind.what}{over}"
             mine.append(_figure(kind, drawn[0], group=group, definition=definition))
             others.append(
