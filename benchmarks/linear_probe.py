@@ -7,13 +7,14 @@ each picture and its mirror image, and trains on the table of features.
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 import torch
 from jaxtyping import Float32, Int64
 
+from scenelift.adapt.plain import to_plain
 from scenelift.benchmarks.card import Figure, Outcome
 from scenelift.benchmarks.features import (
     CENTRE,
@@ -126,7 +127,10 @@ class ProbeTask:
             shutil.rmtree(job.out / _TABLES, ignore_errors=True)
         _save(answers, data=data, job=job)
         return Outcome(
-            protocol={**asdict(self), "grids": {name: list(size) for name, size in grids.items()}},
+            protocol={
+                **to_plain(self),
+                "grids": {name: list(size) for name, size in grids.items()},
+            },
             data=data.facts,
             figures=tuple(
                 figure

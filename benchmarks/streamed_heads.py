@@ -129,7 +129,6 @@ def fit_streamed(
     return heads.eval()
 
 
-@torch.no_grad()
 def score_streamed(
     heads: ProbeHeads,
     network: Network,
@@ -147,9 +146,10 @@ def score_streamed(
     for inputs in prepared_batches(
         pictures, indices=indices, views=views, settings=settings, network=network
     ):
-        grids = _grids(network, inputs.flatten(0, 1), settings=settings)
         shape = (len(inputs), len(views))
-        yield {name: scores.unflatten(0, shape) for name, scores in heads(grids).items()}
+        with torch.no_grad():
+            scores = heads(_grids(network, inputs.flatten(0, 1), settings=settings))
+        yield {name: score.unflatten(0, shape) for name, score in scores.items()}
 
 
 @torch.no_grad()

@@ -41,6 +41,10 @@ class LabelError(ValueError):
     """Labelled pictures that cannot be found, read or decoded."""
 
 
+class NoLabelsError(LabelError):
+    """Photos in no layout that has labels."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Tree:
     """All files below a folder or in an archive, by name."""
@@ -143,7 +147,7 @@ def read_layout(tree: Tree) -> Listed:
         raise LabelError(
             f"{tree.source}: holds archives within; unpack it once, and them; {_WANTED}"
         )
-    raise LabelError(f"{tree.source}: no labelled photos here or one folder down; {_WANTED}")
+    raise NoLabelsError(f"{tree.source}: no labelled photos here or one folder down; {_WANTED}")
 
 
 def _read_places(tree: Tree, top: str) -> Listed | None:

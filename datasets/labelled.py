@@ -14,7 +14,14 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Int64, UInt8
 
-from scenelift.datasets.label_lists import LabelError, Listed, Tree, open_tree, read_layout
+from scenelift.datasets.label_lists import (
+    LabelError,
+    Listed,
+    NoLabelsError,
+    Tree,
+    open_tree,
+    read_layout,
+)
 from scenelift.datasets.photo_files import PhotoError, PhotoFiles
 from scenelift.datasets.photos import decode_photo
 
@@ -22,6 +29,7 @@ __all__ = [
     "LabelError",
     "LabelledImages",
     "LabelledSplit",
+    "NoLabelsError",
     "fingerprint",
     "open_labelled",
     "open_labelled_splits",
@@ -97,6 +105,7 @@ def open_labelled_splits(path: Path) -> dict[LabelledSplit, LabelledImages]:
     """Find every split that has labels, listing the files once.
 
     Raises:
+        NoLabelsError: if there is no layout with labels.
         LabelError: as `open_labelled` does.
     """
     try:
