@@ -20,6 +20,7 @@ from scenelift.benchmarks.recipes import ENTRIES, Entry, Recipe
 from scenelift.benchmarks.runner import INPUT_ERRORS, Failure, forecast, one_line, run_units
 from scenelift.benchmarks.suite import make_units
 from scenelift.benchmarks.task import BenchError, Task
+from scenelift.benchmarks.together import draw_together
 
 _DESCRIPTION = """Measure how the features of a network transfer.
 
@@ -183,6 +184,7 @@ def _run(
     if not config.plan_only:
         with LiveProgress(to_do, console=console) as observer:
             failures += run_units([one.unit for one in to_do], observer=observer)
+        draw_together(units, out=config.out)
         print(f"Results are in {config.out}; tables: transfer-bench report {config.out}")
     _tell_failures(failures)
     return 1 if failures else 0

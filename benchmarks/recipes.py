@@ -4,7 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from scenelift.benchmarks import edges, linear_probe, nyud, voc_classification, voc_detection
+from scenelift.benchmarks import (
+    edges,
+    linear_probe,
+    nyud,
+    retrieval,
+    voc_classification,
+    voc_detection,
+)
 from scenelift.benchmarks.data_sets import Kind
 from scenelift.benchmarks.task import Task
 
@@ -65,6 +72,13 @@ ENTRIES: tuple[Entry, ...] = (
         desk=edges.desk,
         paper=edges.paper,
         about="Boundaries of BSDS500, or of any folder laid out like it: ODS, OIS and AP.",
+    ),
+    Entry(
+        name="retrieval",
+        kinds=("voc", "places"),
+        desk=retrieval.desk,
+        paper=retrieval.paper,
+        about="Nearest neighbours of photos, drawn side by side for several networks.",
     ),
 )
 """All tasks, in the order in which `all` runs them."""

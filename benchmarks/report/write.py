@@ -41,7 +41,7 @@ def write_reports(folders: Sequence[Path], *, out: Path, console: Console) -> li
     measured = [(group, measured_tables(group)) for group in groups]
     published = literature_tables(groups)
     anchors = anchor_sentences(groups)
-    pictures, unseen = pictures_of(groups)
+    pictures, unseen = pictures_of(groups, folders=folders)
     troubles = [*unread, *left_out, *unseen]
     tables = [*published, *(table for _, own in measured for table in own)]
     for table in tables:
