@@ -38,6 +38,10 @@ was stopped goes on with the same command. transfer-bench TASK --help lists a ta
 """
 
 
+_FILE_COLUMNS = 160
+"""Width of printed tables where there is no terminal."""
+
+
 class UsageError(ValueError):
     """Flags that contradict each other."""
 
@@ -81,7 +85,7 @@ def main(argv: Sequence[str] | None = None, *, entries: Sequence[Entry] = ENTRIE
         return 2
     try:
         if verb == "report":
-            return _report(rest, console=console)
+            return _report(rest)
         return _measure(verb, rest, entries=entries, console=console)
     except UsageError as error:
         print(f"transfer-bench: {_say(error)}; see --help", file=sys.stderr)
@@ -195,7 +199,7 @@ def _tell_failures(failures: Sequence[Failure]) -> None:
         print(f"transfer-bench: {failure.unit.title}: {failure.reason}", file=sys.stderr)
 
 
-def _report(words: list[str], *, console: Console) -> int:
+def _report(words: list[str]) -> int:
     from scenelift.benchmarks.report import write_reports
 
     config = tyro.cli(
@@ -203,6 +207,9 @@ def _report(words: list[str], *, console: Console) -> int:
     )
     if not config.folders:
         raise BenchError("report of what? name a folder that transfer-bench wrote to")
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=_FILE_COLUMNS)
     written = write_reports(config.folders, out=config.out or config.folders[0], console=console)
     print("Written: " + ", ".join(str(path) for path in written))
     return 0

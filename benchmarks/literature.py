@@ -37,6 +37,8 @@ class Column:
     """The name of the figure of ours that has this very definition; empty if none has."""
     layer: str = ""
     group: str = ""
+    near: dict[str, str] = field(default_factory=dict)
+    """`task`, `figure` and `group` of the figure of ours that comes nearest, where the published definition is not certain."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -81,6 +81,7 @@ def _table(published: PublishedTable, groups: Sequence[Group]) -> Table:
             *((_UNVERIFIED,) if unverified else ()),
             *((INTERVAL_NOTE,) if own_rows else ()),
         ),
+        detail=not own_rows,
     )
 
 

@@ -67,6 +67,17 @@ def matching_key(column: Column, group: Group) -> FigureKey | None:
     return None
 
 
+def nearest_key(column: Column, group: Group) -> FigureKey | None:
+    """Find the figure of ours whose definition may be that of a published column; None if none is known."""
+    wanted = column.near
+    if not wanted or wanted["task"] != group.task:
+        return None
+    for key in group.figures():
+        if (key.name, key.group) == (wanted["figure"], wanted["group"]):
+            return key
+    return None
+
+
 def anchor_sentences(groups: Sequence[Group]) -> list[str]:
     """Hold random and ImageNet weights against their published rows, a sentence each, and trained against random weights."""
     return [*_published_anchors(groups), *_above_random(groups)]
@@ -95,7 +106,7 @@ def _anchor(published: PublishedTable, row: PublishedRow, group: Group, result: 
     pairs = [
         (column, value, mean.value)
         for column, value in zip(published.columns, row.values, strict=True)
-        if (key := matching_key(column, group)) is not None
+        if (key := matching_key(column, group) or nearest_key(column, group)) is not None
         and value is not None
         and (mean := result.mean(key)) is not None
     ]
@@ -105,6 +116,11 @@ def _anchor(published: PublishedTable, row: PublishedRow, group: Group, result: 
     theirs = ", ".join(f"{column.name} {value:.1f}" for column, value, _ in pairs)
     told = f"{result.label}, {group.title}: {ours}. Published as {row.method} ({row.evidence}, {published.data}): {theirs}."
     reasons = why_not_comparable(published, group, result)
+    near = [column.near["figure"] for column, _, _ in pairs if not column.figure]
+    if near:
+        reasons.append(
+            f"ours is {' and '.join(near)}, how the published one is defined is not certain"
+        )
     if reasons:
         return f"{told} Not comparable: {'; '.join(reasons)}."
     gap = max(abs(mean - value) for _, value, mean in pairs)
@@ -119,27 +135,25 @@ def _anchor(published: PublishedTable, row: PublishedRow, group: Group, result: 
 def _above_random(groups: Sequence[Group]) -> Iterator[str]:
     for group in groups:
         figures = group.figures()
-        headline = {key for chunk in across(figures) for key in chunk.keys}
+        headline = [key for chunk in across(figures) for key in chunk.keys]
         for result, other in baselines(group.results):
-            better = sure = total = 0
-            for key, figure in figures.items():
-                if key not in headline:
-                    continue
-                difference = result.minus(other, key)
-                if difference is None:
-                    continue
-                total += 1
-                ahead = (difference.value > 0) == (
-                    figure.better == "higher"
-                ) and difference.value != 0
-                better += ahead
-                sure += ahead and difference.excludes_zero
-            if total:
-                split = "test" if group.split == "test" else "selection"
-                yield (
-                    f"{result.label} against {other.label}, {group.title} ({split}): better in {better} of {total} figures, "
-                    f"in {sure} of them with the whole 95 % interval."
-                )
+            signs = {key: 1 if figures[key].better == "higher" else -1 for key in headline}
+            found = [(d, signs[key]) for key in headline if (d := result.minus(other, key))]
+            differing = [(d, sign) for d, sign in found if d.value != 0]
+            if not differing:
+                continue
+            better = [d for d, sign in differing if d.value * sign > 0]
+            split = "test" if group.split == "test" else "selection"
+            seeds = differing[0][0].count
+            told = (
+                f"in {sum(d.excludes_zero for d in better)} of them with the whole 95 % interval ({seeds} seeds)"
+                if seeds > 1
+                else "one seed gives no interval"
+            )
+            yield (
+                f"{result.label} against {other.label}, {group.title} ({split}): better in {len(better)} of the "
+                f"{len(differing)} figures that differ; {told}."
+            )
 
 
 def _same_data(ours: str, published: str) -> bool:

@@ -23,10 +23,13 @@ PAIRED_NOTE = (
 
 
 def measured_tables(group: Group) -> list[Table]:
-    """Lay out all figures of a group, those of many classes last."""
+    """Lay out all figures of a group, those of many classes last; its notes stand below the first table."""
     figures = group.figures()
     return [
-        *(_across(group, chunk, figures=figures) for chunk in across(figures)),
+        *(
+            _across(group, chunk, figures=figures, notes=() if place else group.notes())
+            for place, chunk in enumerate(across(figures))
+        ),
         *(_down(group, detail, figures=figures) for detail in down(figures)),
     ]
 
@@ -73,7 +76,9 @@ def _title(group: Group, about: str) -> str:
     return f"{group.title}{f': {about}' if about else ''} ({split})"
 
 
-def _across(group: Group, chunk: Chunk, *, figures: Mapping[FigureKey, Figure]) -> Table:
+def _across(
+    group: Group, chunk: Chunk, *, figures: Mapping[FigureKey, Figure], notes: Sequence[str]
+) -> Table:
     keys = chunk.keys
     columns = tuple(
         Heading(name=name, unit=figures[key].unit, definition=figures[key].definition)
@@ -104,7 +109,7 @@ def _across(group: Group, chunk: Chunk, *, figures: Mapping[FigureKey, Figure]) 
         labels=("network", "seeds"),
         columns=columns,
         rows=(*rows, *_constant_rows(group, keys, figures=figures), *differences),
-        notes=(INTERVAL_NOTE, *((PAIRED_NOTE,) if differences else ()), *group.notes()),
+        notes=(INTERVAL_NOTE, *((PAIRED_NOTE,) if differences else ()), *notes),
     )
 
 

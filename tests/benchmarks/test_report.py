@@ -215,6 +215,35 @@ def test_the_anchor_compares_what_compares(tmp_path: Path) -> None:
     assert "Published as ImageNet labels" in anchor("labels", labels)
 
 
+def test_the_anchor_of_an_uncertain_definition_says_so(tmp_path: Path) -> None:
+    card = make_card(
+        task="voc-detection", label="random", weights="random", backbone="alexnet", final=True,
+        data=DataFingerprint(name="VOC2007", splits={"test": 4_952}, sha256="v"),
+        figures=ap_figures({"mAP (11-point)": 41.0, "mAP (area)": 42.0}, group=""),
+    )  # fmt: skip
+    (sentence,) = anchor_sentences(groups_of(tmp_path, [card]))
+    assert "07 det 41.0" in sentence
+    assert "07 det 41.3" in sentence
+    assert "Not comparable: ours is mAP (11-point), how the published one is defined" in sentence
+
+
+def test_trained_weights_are_held_against_random_ones(tmp_path: Path) -> None:
+    (sentence,) = [
+        told
+        for told in anchor_sentences(groups_of(tmp_path / "three", pair_of_networks(final=False)))
+        if told.startswith("first against random")
+    ]
+    assert "better in 1 of the 1 figures that differ; in 0 of them" in sentence
+    (sentence,) = [
+        told
+        for told in anchor_sentences(
+            groups_of(tmp_path / "one", pair_of_networks(final=False)[::3])
+        )
+        if told.startswith("first against random")
+    ]
+    assert "one seed gives no interval" in sentence
+
+
 def test_half_of_a_published_test_set_does_not_compare(tmp_path: Path) -> None:
     half = DataFingerprint(name="VOC2007", splits={"test": 1_241}, sha256="v")
     (group,) = groups_of(
