@@ -125,15 +125,15 @@ def _parse(
         )
         return config, [entry.make(config.recipe) for entry in chosen]
     (entry,) = chosen
-    base = entry.make(_recipe_of(words))
-    kind: Any = type(base)
+    base: Any = entry.make(_recipe_of(words))
 
     def configure(
-        config: Annotated[BenchConfig, tyro.conf.arg(name="")],
-        task: Annotated[kind, tyro.conf.arg(name="task")] = base,
+        config: Annotated[BenchConfig, tyro.conf.arg(name="")], task: Any = base
     ) -> tuple[BenchConfig, list[Any]]:
         return config, [task]
 
+    # The type of the settings is known only now; tyro reads it from here.
+    configure.__annotations__["task"] = Annotated[type(base), tyro.conf.arg(name="task")]
     return tyro.cli(
         configure,
         args=words,

@@ -1,10 +1,14 @@
 import json
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import fake_bench
 import pytest
 import torch
 from fake_bench import FakeTask, entries, write_data
@@ -104,6 +108,34 @@ def test_a_stopped_run_goes_on_and_gives_the_same_figures(
         two = [read_card(tmp_path / run / name / "card.json") for run in ("stopped", "straight")]
         assert two[0].outcome == two[1].outcome
         assert two[0].key == two[1].key
+
+
+@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGINT])
+def test_a_killed_run_goes_on_with_the_same_command(tmp_path: Path, sent: signal.Signals) -> None:
+    data, out = write_data(tmp_path / "data"), tmp_path / "out"
+    code = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        f"sys.path.insert(0, {str(Path(fake_bench.__file__).parent)!r}); from fake_bench import entries; "
+        "from scenelift.benchmarks.cli import main; sys.exit(main(sys.argv[1:], entries=entries()))"
+    )
+    words = [sys.executable, "-c", code, "all", "--data", str(data), "--out", str(out)]
+    process = subprocess.Popen(
+        words, env={**os.environ, fake_bench.WAIT: "1"}, stderr=subprocess.PIPE, text=True
+    )
+    waiting = out / "random/voc-classification-VOC2007/seed-0/half-done"
+    deadline = time.monotonic() + 120
+    while not waiting.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(sent)
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == (130 if sent == signal.SIGINT else -signal.SIGKILL)
+    assert "Traceback" not in said
+    assert cards(out) == ["random/probe-tiny/seed-0"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert "1 to measure, 1 finished before" in done.stderr
+    assert len(cards(out)) == 2
+    assert not list(out.rglob("*.part"))
 
 
 def test_remains_of_the_same_question_stay_for_the_task(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """A task of the benchmarks that takes no time, and cards made by hand."""
 
+import os
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +22,8 @@ from scenelift.benchmarks.network import Network
 from scenelift.benchmarks.recipes import Entry
 from scenelift.benchmarks.task import BenchError, Job, Work
 
+WAIT = "FAKE_BENCH_WAITS"
+"""An environment variable: the second task begins and does not end."""
 LAYERS = ("conv1", "conv2", "conv3", "conv4", "conv5")
 DEFINITION = "Share of pictures whose highest-scoring class is the right one."
 
@@ -69,6 +73,13 @@ class OtherTask(FakeTask):
     """The same under another name."""
 
     name: str = "voc-classification"
+
+    def run(self, network: Network, *, job: Job) -> Outcome:
+        """Wait to be killed, if that is asked for."""
+        if WAIT in os.environ:
+            (job.out / "half-done").touch()
+            time.sleep(120)
+        return FakeTask.run(self, network, job=job)
 
 
 def probe_figures(values: Sequence[float]) -> tuple[Figure, ...]:
