@@ -12,6 +12,10 @@ from scenelift.adapt.feature_alignment import FeatureAlignmentSettings
 from scenelift.datasets.geometry import Geometry
 
 
+class RunError(ValueError):
+    """A run that cannot start: the message says what to change."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainContent:
     """What is learnt, from what, for how long."""

@@ -34,8 +34,8 @@ from scenelift.datasets.nyud import (
     WIDTH,
     NyudError,
     NyudSource,
-    open_nyud,
 )
+from scenelift.datasets.nyud_mat import open_nyud_data
 
 ALL: tuple[NyudTaskName, ...] = ("normals", "depth", "segmentation40", "segmentation13")
 _SHOWN = 6
@@ -252,8 +252,8 @@ class _Data:
 
 def _open(job: Job, *, limit: int | None) -> _Data:
     try:
-        train = open_nyud(job.data, split="train")
-        test = open_nyud(job.data, split="test") if job.final else train
+        train = open_nyud_data(job.data, split="train")
+        test = open_nyud_data(job.data, split="test") if job.final else train
     except NyudError as error:
         raise BenchError(str(error)) from error
     taught = list(range(len(train)))

@@ -14,17 +14,12 @@ from torch.nn import functional as F
 
 from scenelift.adapt.backbones import Backbone
 from scenelift.adapt.colour import ColourSettings, to_input
+from scenelift.adapt.heads import Heads, at_stride, build_heads
 from scenelift.adapt.losses import depth_loss, normal_loss
 from scenelift.benchmarks.network import Network
 from scenelift.benchmarks.network import to_input as to_network_input
 from scenelift.benchmarks.nyud_frames import Lessons
-from scenelift.benchmarks.nyud_heads import (
-    CLASS_STRIDE,
-    DenseHeads,
-    answer_whole,
-    build_dense_heads,
-)
-from scenelift.benchmarks.nyud_judge import Answer, to_depth, to_normals
+from scenelift.benchmarks.nyud_judge import Answer, answer_maps, to_depth, to_normals
 from scenelift.benchmarks.task import BenchError
 from scenelift.datasets.geometry import resize_frame
 
@@ -35,7 +30,7 @@ CHANNELS: Mapping[NyudTaskName, int] = {
     "segmentation40": 40,
     "segmentation13": 13,
 }
-CLASSES: tuple[NyudTaskName, ...] = ("segmentation40", "segmentation13")
+_MAX_MAP_STRIDE = 64
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -101,7 +96,7 @@ class FineTuned:
     """A network with its heads."""
 
     backbone: Backbone
-    heads: DenseHeads
+    heads: Heads
     network: Network
     """What it came from; its normalisation holds."""
     resize_px: int
@@ -166,8 +161,8 @@ def fine_tune(
         with torch.set_grad_enabled(not settings.frozen):
             features = backbone(inputs)
         height, width = inputs.shape[-2:]
-        answers = heads(features, width=width, height=height)
-        loss = _loss(answers, batch, to_13=to_13, settings=settings)
+        answers = heads.answer(features, width=width, height=height)
+        loss = _loss(answers, batch, strides=heads.strides, to_13=to_13, settings=settings)
         if not bool(torch.isfinite(loss)):
             raise BenchError(
                 f"the loss is {loss.item()} at step {step + 1}; lower the learning rate"
@@ -196,7 +191,7 @@ def answer_frames(model: FineTuned, images: UInt8[np.ndarray, "n h w 3"]) -> lis
     size = (images.shape[1], images.shape[2])
     full = {
         name: F.interpolate(answer, size=size, mode="bilinear", align_corners=False)
-        for name, answer in answer_whole(model.backbone, model.heads, inputs=inputs).items()
+        for name, answer in answer_maps(model.backbone, model.heads, inputs=inputs).items()
     }
     depths = to_depth(full["depth"]) if "depth" in full else None
     normals = to_normals(full["normals"]) if "normals" in full else None
@@ -230,17 +225,16 @@ class _Order:
         return taken
 
 
-def _build_heads(backbone: Backbone, *, tasks: Collection[NyudTaskName], seed: int) -> DenseHeads:
+def _build_heads(backbone: Backbone, *, tasks: Collection[NyudTaskName], seed: int) -> Heads:
+    if backbone.layers[-1].stride > _MAX_MAP_STRIDE:
+        raise BenchError(
+            f"{backbone.name} ends in linear layers, which give no map; take the same network with dilated ones"
+        )
     channels: dict[str, int] = {task: CHANNELS[task] for task in CHANNELS if task in tasks}
-    classes: dict[str, int] = {task: channels[task] for task in channels if task in CLASSES}
-    full: dict[str, int] = {task: channels[task] for task in channels if task not in CLASSES}
-    generator = torch.Generator().manual_seed(seed)
-    return build_dense_heads(backbone, generator=generator, full=full, classes=classes)
+    return build_heads(backbone, generator=torch.Generator().manual_seed(seed), tasks=channels)
 
 
-def _optimiser(
-    backbone: Backbone, heads: DenseHeads, *, settings: FineTuning
-) -> torch.optim.Optimizer:
+def _optimiser(backbone: Backbone, heads: Heads, *, settings: FineTuning) -> torch.optim.Optimizer:
     groups = []
     parts: list[tuple[nn.Module, float]] = [(heads, settings.learning_rate)]
     if not settings.frozen:
@@ -256,7 +250,7 @@ def _optimiser(
     return torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
 
 
-def _set_modes(backbone: Backbone, heads: DenseHeads, *, settings: FineTuning) -> None:
+def _set_modes(backbone: Backbone, heads: Heads, *, settings: FineTuning) -> None:
     heads.train()
     backbone.requires_grad_(not settings.frozen)
     backbone.train(settings.batch_norm == "learnt" and not settings.frozen)
@@ -307,29 +301,30 @@ def draw_batch(
 
 
 def _loss(
-    answers: Mapping[str, Float[Tensor, "n _c h w"]],
+    answers: Mapping[str, Float[Tensor, "n _c _h _w"]],
     batch: Batch,
     *,
+    strides: Mapping[str, int],
     to_13: Int64[Tensor, " 41"],
     settings: FineTuning,
 ) -> Float[Tensor, ""]:
+    """Add the tasks' losses up, each taken where its head answers."""
     device = to_13.device
-    first = CLASS_STRIDE // 2
-    semantic = batch.semantic.to(device)[:, first::CLASS_STRIDE, first::CLASS_STRIDE]
-    z_depth_m = batch.z_depth_m.to(device)
+    semantic = batch.semantic[:, None].to(device)
     losses: dict[NyudTaskName, Float[Tensor, ""]] = {}
     if "depth" in answers:
+        z_depth_m = at_stride(batch.z_depth_m.to(device), stride=strides["depth"])
         losses["depth"] = depth_loss(answers["depth"], z_depth_m, valid=z_depth_m > 0)
     if "normals" in answers and batch.normal is not None:
-        normal = batch.normal.to(device)
+        normal = at_stride(batch.normal.to(device), stride=strides["normals"])
         known: Bool[Tensor, "n 1 h w"] = (normal != 0).any(dim=1, keepdim=True)
-        # Norms over channels are an order of magnitude faster where channels lie together.
-        said = answers["normals"].contiguous(memory_format=torch.channels_last)
-        losses["normals"] = normal_loss(said, normal, valid=known)
+        losses["normals"] = normal_loss(answers["normals"], normal, valid=known)
     if "segmentation40" in answers:
-        losses["segmentation40"] = class_loss(answers["segmentation40"], semantic)
+        true = at_stride(semantic, stride=strides["segmentation40"])[:, 0]
+        losses["segmentation40"] = class_loss(answers["segmentation40"], true)
     if "segmentation13" in answers:
-        losses["segmentation13"] = class_loss(answers["segmentation13"], to_13[semantic])
+        true = at_stride(semantic, stride=strides["segmentation13"])[:, 0]
+        losses["segmentation13"] = class_loss(answers["segmentation13"], to_13[true])
     return torch.stack([settings.weight(task) * loss for task, loss in losses.items()]).sum()
 
 

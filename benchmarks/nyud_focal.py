@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from scenelift.adapt.job import RunError
+from scenelift.adapt.config import RunError
 from scenelift.datasets.nyud import INSIDE
 from scenelift.datasets.nyud_normals import Pinhole
 from scenelift.datasets.store import Reader, StoreError

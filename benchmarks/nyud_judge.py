@@ -99,11 +99,6 @@ def read_truth(frames: NyudSource, index: int, *, normal: bool = True) -> Truth:
     )
 
 
-def mirror_margin(backbone: Backbone, *, height: int, width: int) -> int:
-    """Return how many pixels of mirrored picture keep repeated rows and columns of answers outside."""
-    return min(2 * max(layer.stride for layer in backbone.layers), height - 1, width - 1)
-
-
 def answer_maps(
     backbone: Backbone,
     heads: Heads,
@@ -116,7 +111,7 @@ def answer_maps(
     Heads repeat their last row and column where they end before the picture does, so pictures are mirrored at the right and below.
     """
     height, width = inputs.shape[-2:]
-    margin = mirror_margin(backbone, height=height, width=width)
+    margin = min(2 * max(layer.stride for layer in backbone.layers), height - 1, width - 1)
     padded = F.pad(inputs, (0, margin, 0, margin), mode="reflect")
     answers = heads(backbone(padded), width=width + margin, height=height + margin, tasks=tasks)
     return {name: answer[..., :height, :width].float() for name, answer in answers.items()}

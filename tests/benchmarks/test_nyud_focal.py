@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from store_files import noise_shards
 
-from scenelift.adapt.job import RunError
+from scenelift.adapt.config import RunError
 from scenelift.benchmarks.nyud_focal import choose_view
 from scenelift.datasets.nyud_normals import Pinhole
 from scenelift.datasets.store import Reader, StoreError
