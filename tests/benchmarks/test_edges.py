@@ -58,7 +58,7 @@ def test_training_finds_walls(tmp_path: Path) -> None:
         thresholds=9,
         max_distance=0.03,
     )
-    # The layout without a test split judges the held-out fifth of train; val is locked.
+    # Without a split test, val is the locked one.
     before = values(
         replace(task, steps=2).run(network(), job=job(root, tmp_path / "a", final=True))
     )
