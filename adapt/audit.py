@@ -19,6 +19,8 @@ from scenelift.adapt import audit_features
 from scenelift.adapt.domain_probe import Separability, separability
 
 FORMAT_VERSION = 1
+SMALLEST_PX = 32
+"""Sides of images that can be audited."""
 Severity = Literal["closed", "slight", "open", "wide open", "not measured"]
 
 
@@ -138,9 +140,9 @@ def audit_shortcuts(
             f"synthetic images are {synthetic.shape[3]} x {synthetic.shape[2]} pixels, real ones "
             f"{real.shape[3]} x {real.shape[2]}; audit what enters training, after the common crop"
         )
-    if min(synthetic.shape[2:]) < 32:
+    if min(synthetic.shape[2:]) < SMALLEST_PX:
         raise ValueError(
-            f"images must be at least 32 pixels a side, got {tuple(synthetic.shape[2:])}"
+            f"images must be at least {SMALLEST_PX} pixels a side, got {tuple(synthetic.shape[2:])}"
         )
     findings = []
     if synthetic_files is not None and real_files is not None:

@@ -10,12 +10,22 @@ import tyro
 from rich.console import Console
 from rich.logging import RichHandler
 
-from scenelift.adapt.config import TrainConfig, TrainContent, TrainExecution
+from scenelift.adapt.checkpoint import CheckpointError
+from scenelift.adapt.config import RunError, TrainConfig, TrainContent, TrainExecution
+from scenelift.adapt.feature_alignment import LabelError
 from scenelift.adapt.job import train_run
 from scenelift.adapt.live import LiveTable
 from scenelift.adapt.recipes import recipe, recipes
 from scenelift.adapt.train import TrainingError
-from scenelift.datasets.loaders import StreamError
+from scenelift.adapt.weights import WeightsError
+from scenelift.datasets.photo_files import PhotoError
+from scenelift.datasets.store import StoreError
+from scenelift.datasets.tar_index import TarError
+
+_FAULTS_OF_INPUT = (
+    RunError, CheckpointError, WeightsError, LabelError, PhotoError, TarError, StoreError, TrainingError, OSError, ImportError,
+)  # fmt: skip
+"""What is told in one line. Anything else is a bug, and keeps its traceback."""
 
 _DESCRIPTION = """Train a network on rendered pictures so that its features work on photos.
 
@@ -53,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     config = _parse(words, base=base)
     try:
         report = _train(config, console=console)
-    except (ValueError, OSError, ImportError, TrainingError, StreamError) as error:
+    except _FAULTS_OF_INPUT as error:
         print(f"adapt-train: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -167,18 +167,18 @@ def _blur(
     """Blur some samples by sums of shifted pictures: a convolution's rounding would depend on the batch."""
     least, greatest = settings.blur_sigma_px
     radius = max(1, int(3 * greatest + 0.5))
-    sigma = least + (greatest - least) * uniform(sample_seed, salt=_SIGMA)
+    chosen = (uniform(sample_seed, salt=_BLUR) < settings.blur_probability).nonzero()[:, 0]
+    sigma = least + (greatest - least) * uniform(sample_seed[chosen], salt=_SIGMA)
     offsets = torch.arange(-radius, radius + 1, device=values.device)
     weights = torch.exp(-0.5 * (offsets[None] / sigma[:, None]) ** 2)
     weights = weights / weights.sum(dim=1, keepdim=True)
-    sharp = uniform(sample_seed, salt=_BLUR) >= settings.blur_probability
-    weights = torch.where(sharp[:, None], (offsets == 0).to(weights.dtype), weights)
+    blurred = values[chosen]
     for axis in (2, 3):
         length = values.shape[axis]
         margin = (0, 0, radius, radius) if axis == 2 else (radius, radius, 0, 0)
-        padded = torch.nn.functional.pad(values, margin, mode="replicate")
-        values = torch.zeros_like(values)
+        padded = torch.nn.functional.pad(blurred, margin, mode="replicate")
+        blurred = torch.zeros_like(blurred)
         for tap in range(2 * radius + 1):
             weight = weights[:, tap, None, None, None]
-            values += weight * padded.narrow(axis, tap, length)
-    return values
+            blurred.addcmul_(weight, padded.narrow(axis, tap, length))
+    return values.index_copy(0, chosen, blurred)

@@ -12,6 +12,10 @@ from scenelift.adapt.feature_alignment import FeatureAlignmentSettings
 from scenelift.datasets.geometry import Geometry
 
 
+class RunError(ValueError):
+    """A run that cannot start: the message says what to change."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainContent:
     """What is learnt, from what, for how long."""
@@ -39,7 +43,7 @@ class TrainContent:
     method: FeatureAlignmentSettings = field(default_factory=FeatureAlignmentSettings)
     """Networks, losses, alignment, balance and optimisers."""
     average: float | None = None
-    """Decay of a running average of the backbone's weights, which is then exported; none by default."""
+    """Decay of a running average of the weights of backbone and heads, which is then exported and judged; none by default."""
     validate_every: int = 250
     """Steps between two validations."""
     validation_batches: int = 4

@@ -1,4 +1,4 @@
-"""A running average of a network's weights."""
+"""A running average of networks' weights."""
 
 import copy
 from collections.abc import Mapping
@@ -9,13 +9,13 @@ from torch import nn
 
 
 class WeightAverage:
-    """The exponential moving average of a network's parameters and buffers; counters are copied."""
+    """The exponential moving average of networks' parameters and buffers; counters are copied."""
 
-    def __init__(self, network: nn.Module, *, decay: float) -> None:
-        """Begin with the network as it is.
+    def __init__(self, networks: Mapping[str, nn.Module], *, decay: float) -> None:
+        """Begin with the networks as they are.
 
         Args:
-            network: What is followed.
+            networks: What is followed, by name.
             decay: Share of the old average that stays at each step; early steps forget faster.
 
         Raises:
@@ -23,28 +23,32 @@ class WeightAverage:
         """
         if not 0 <= decay < 1:
             raise ValueError(f"decay must be at least 0 and below 1, got {decay}")
-        self.network = copy.deepcopy(network).requires_grad_(False)
+        self.networks: dict[str, nn.Module] = {
+            name: copy.deepcopy(network).requires_grad_(False) for name, network in networks.items()
+        }
         self._decay = decay
         self._steps = 0
 
     @torch.no_grad()
-    def update(self, network: nn.Module) -> None:
-        """Take in the weights of one more step."""
+    def update(self, networks: Mapping[str, nn.Module]) -> None:
+        """Take in the weights of one more step; networks that are not followed are left alone."""
         self._steps += 1
         keep = min(self._decay, (1 + self._steps) / (10 + self._steps))
-        for mine, theirs in zip(
-            self.network.state_dict().values(), network.state_dict().values(), strict=True
-        ):
-            if mine.is_floating_point():
-                mine.lerp_(theirs, 1 - keep)
-            else:
-                mine.copy_(theirs)
+        for name, network in self.networks.items():
+            theirs = networks[name].state_dict()
+            for key, mine in network.state_dict().items():
+                if mine.is_floating_point():
+                    mine.lerp_(theirs[key], 1 - keep)
+                else:
+                    mine.copy_(theirs[key])
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the average and how many steps it has seen."""
-        return {"network": self.network.state_dict(), "steps": self._steps}
+        """Return the averages and how many steps they have seen."""
+        networks = {name: network.state_dict() for name, network in self.networks.items()}
+        return {"networks": networks, "steps": self._steps}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from a state."""
-        self.network.load_state_dict(state["network"])
+        for name, network in self.networks.items():
+            network.load_state_dict(state["networks"][name])
         self._steps = int(state["steps"])

@@ -3,6 +3,9 @@
 Three designs: the deconvolutions of Ren and Lee's AlexNet (CVPR 2018, released code), their U-Net-like ones for VGG16, and a
 light one for everything else. Each task has a head of its own (the VGG heads share their first step, as released), so tasks
 can be left out, skipped in a call or frozen.
+
+A head answers once every `stride` pixels: the released ones for each pixel, light ones for each pixel of an edge, and once for
+4 x 4 pixels of what varies slowly. Losses are taken where heads answer (`at_stride`); `forward` enlarges for who wants pixels.
 """
 
 import math
@@ -11,7 +14,7 @@ from types import MappingProxyType
 from typing import Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -23,6 +26,8 @@ TASKS: Mapping[str, int] = MappingProxyType({"edge": 1, "depth": 1, "normal": 3}
 """Channels by task. Edge: logits. Depth: natural logarithm of `z_depth_m`. Normal: of any length, camera frame."""
 
 Design = Literal["auto", "deconvolution", "unet", "light"]
+SHARP = frozenset({"edge"})
+"""Tasks that light heads answer for each pixel."""
 RELEASED: Mapping[str, Design] = MappingProxyType({"alexnet": "deconvolution", "vgg16": "unet"})
 """The designs that were published, by backbone."""
 
@@ -37,6 +42,7 @@ class Heads(nn.Module):
         by_task: Mapping[str, nn.Module],
         layers: tuple[str, ...],
         after_relu: bool,
+        strides: Mapping[str, int],
     ) -> None:
         """Put heads together.
 
@@ -45,11 +51,13 @@ class Heads(nn.Module):
             by_task: What each task does with the maps.
             layers: The maps read, deepest first.
             after_relu: Whether the maps have been through their ReLU; else they go through it here.
+            strides: Pixels of the picture from one answer to the next, by task.
         """
         super().__init__()
         self.shared = shared
         self.by_task = nn.ModuleDict(dict(by_task))
         self.layers = layers
+        self.strides = dict(strides)
         self._after_relu = after_relu
         self._frozen: frozenset[str] = frozenset()
 
@@ -80,7 +88,7 @@ class Heads(nn.Module):
     def forward(
         self, features: Features, *, width: int, height: int, tasks: Collection[str] | None = None
     ) -> dict[str, Float[Tensor, "n c {height} {width}"]]:
-        """Answer tasks at the picture's size.
+        """Answer tasks at the picture's size, coarse answers enlarged linearly.
 
         Args:
             features: What the backbone returned for the pictures.
@@ -94,6 +102,19 @@ class Heads(nn.Module):
         Raises:
             ValueError: if there is no head for one of the tasks.
         """
+        answers = self.answer(features, width=width, height=height, tasks=tasks)
+        return {
+            task: _enlarge(answer, stride=self.strides[task])[..., :height, :width]
+            for task, answer in answers.items()
+        }
+
+    def answer(
+        self, features: Features, *, width: int, height: int, tasks: Collection[str] | None = None
+    ) -> dict[str, Float[Tensor, "n c _ _"]]:
+        """Answer tasks at each head's own stride: ceil(height / stride) x ceil(width / stride) answers.
+
+        Arguments and errors are those of `forward`.
+        """
         self._check(tasks or ())
         maps = [features[layer] for layer in self.layers]
         if not self._after_relu:
@@ -101,7 +122,11 @@ class Heads(nn.Module):
         if self.shared is not None:
             maps[0] = self.shared(maps[0])
         return {
-            task: _fit(head(maps), width=width, height=height)
+            task: _fit(
+                head(maps),
+                width=-(-width // self.strides[task]),
+                height=-(-height // self.strides[task]),
+            )
             for task, head in self.by_task.items()
             if tasks is None or task in tasks
         }
@@ -114,10 +139,31 @@ class Heads(nn.Module):
             )
 
 
+def at_stride(labels: Shaped[Tensor, "n c h w"], *, stride: int) -> Shaped[Tensor, "n c _ _"]:
+    """Pick the label below the middle of each answer: none is ever blended.
+
+    >>> at_stride(torch.arange(6.0).view(1, 1, 1, 6), stride=4).flatten().tolist()
+    [2.0, 5.0]
+    """
+    if stride == 1:
+        return labels
+    for axis in (2, 3):
+        size = labels.shape[axis]
+        places = torch.arange(stride // 2, size + stride // 2, stride, device=labels.device)
+        labels = labels.index_select(axis, places[: -(-size // stride)].clamp(max=size - 1))
+    return labels
+
+
+def _enlarge(answer: Float[Tensor, "n c _ _"], *, stride: int) -> Float[Tensor, "n c _ _"]:
+    if stride == 1:
+        return answer
+    return F.interpolate(answer, scale_factor=stride, mode="bilinear", align_corners=False)
+
+
 def _fit(
     answer: Float[Tensor, "n c h0 w0"], *, width: int, height: int
 ) -> Float[Tensor, "n c {height} {width}"]:
-    """Bring an answer to the picture's size, in single precision at least.
+    """Bring an answer to a size, in single precision at least.
 
     It is cut, or its last row and column repeat: stretching would shift it against the picture, more so far from the corner.
     """
@@ -165,6 +211,7 @@ def _construct(backbone: Backbone, *, tasks: Mapping[str, int], design: Design) 
     layers: tuple[str, ...] = (deepest.name,)
     shared: nn.Module | None = None
     by_task: dict[str, nn.Module]
+    strides = dict.fromkeys(tasks, 1)
     if design == "unet":
         layers = ("conv5", "conv4", "conv3", "conv2")
         shared = _up_block(deepest.channels, 512, kernel=4, padding=1)
@@ -173,10 +220,20 @@ def _construct(backbone: Backbone, *, tasks: Mapping[str, int], design: Design) 
         by_task = {t: deconvolution_head(deepest.channels, out=c) for t, c in tasks.items()}
     else:
         by_task = {
-            task: light_head(deepest, border=backbone.unseen_border, out=channels)
+            task: light_head(
+                deepest, border=backbone.unseen_border, out=channels, sharp=task in SHARP
+            )
             for task, channels in tasks.items()
         }
-    return Heads(shared=shared, by_task=by_task, layers=layers, after_relu=backbone.taps == "post")
+        coarse = light_stride(deepest)
+        strides = {task: 1 if task in SHARP else coarse for task in tasks}
+    return Heads(
+        shared=shared,
+        by_task=by_task,
+        layers=layers,
+        after_relu=backbone.taps == "post",
+        strides=strides,
+    )
 
 
 def _up_block(inputs: int, outputs: int, *, kernel: int, padding: int = 0) -> nn.Sequential:
@@ -213,16 +270,25 @@ def deconvolution_head(channels: int, *, out: int) -> ChainHead:
 
 LIGHT_WIDTH = 64
 LIGHT_STRIDE = 4
-"""The light head computes down to this stride and answers the pixels below it as channels."""
+"""The light head doubles its map until positions lie no further apart than this."""
 
 
-def light_head(layer: Layer, *, border: bool, out: int) -> ChainHead:
-    """Build a head of few operations: narrow the map, double it to a quarter of the picture, then spread channels to pixels.
+def light_stride(layer: Layer) -> int:
+    """Return how many pixels lie between two positions where the light head stops doubling."""
+    stride = layer.stride
+    while stride > LIGHT_STRIDE:
+        stride = math.ceil(stride / 2)
+    return stride
+
+
+def light_head(layer: Layer, *, border: bool, out: int, sharp: bool) -> ChainHead:
+    """Build a head of few operations: narrow the map, double it to a quarter of the picture, and answer there.
 
     Args:
         layer: The map that is read.
         border: Whether the map ends half a position before the picture does; then the first doubling adds that much.
         out: Channels of the answer.
+        sharp: Spread channels to pixels at the end: an answer for each pixel.
     """
     width, stride = max(16, min(LIGHT_WIDTH, layer.channels // 4)), layer.stride
     parts: list[nn.Module] = [
@@ -235,7 +301,10 @@ def light_head(layer: Layer, *, border: bool, out: int) -> ChainHead:
         narrower = max(width // 2, 16)
         parts += _up_block(width, narrower, kernel=4, padding=padding)
         width, stride, padding = narrower, math.ceil(stride / 2), 1
-    parts += [nn.Conv2d(width, out * stride**2, 3, padding=1), nn.PixelShuffle(stride)]
+    spread = stride**2 if sharp else 1
+    parts.append(nn.Conv2d(width, out * spread, 3, padding=1))
+    if sharp:
+        parts.append(nn.PixelShuffle(stride))
     return ChainHead(*parts)
 
 

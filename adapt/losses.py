@@ -145,8 +145,10 @@ def normal_loss(
     else:
         known = known & valid
         normal = torch.where(known, normal, 0)
-    predicted = F.normalize(torch.where(known, predicted, 0), dim=1, eps=SHORTEST_NORMAL)
-    cosine = (predicted * normal).sum(dim=1, keepdim=True)
+    predicted = torch.where(known, predicted, 0)
+    # Twice as fast as `F.normalize`, whose norm over channels is slow on processors.
+    square = predicted.square().sum(dim=1, keepdim=True).clamp(min=SHORTEST_NORMAL**2)
+    cosine = (predicted * normal).sum(dim=1, keepdim=True) * square.rsqrt()
     return _mean(torch.where(known, 1 - cosine, 0), count=known.to(cosine.dtype))
 
 

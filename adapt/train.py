@@ -142,7 +142,7 @@ class _Loop:
             except ArithmeticError as error:
                 raise self._give_up(batches, step=step, error=error) from error
             if self._average is not None:
-                self._average.update(self._method.networks()["backbone"])
+                self._average.update(self._method.networks())
             done = step + 1
             last = done == pace.steps
             if done % pace.log_every == 0 or last:
@@ -216,7 +216,7 @@ class _Loop:
 
     def _exported(self) -> nn.Module:
         return (
-            self._average.network
+            self._average.networks["backbone"]
             if self._average is not None
             else self._method.networks()["backbone"]
         )

@@ -23,8 +23,9 @@ from torch.nn import functional as F
 
 from scenelift.adapt.checkpoint import CheckpointError
 from scenelift.adapt.colour import to_input
+from scenelift.adapt.config import RunError
 from scenelift.adapt.feature_alignment import FeatureAlignment
-from scenelift.adapt.job import RunError, load_method
+from scenelift.adapt.job import load_method
 from scenelift.adapt.pictures import (
     depth_error,
     draw_depth,

@@ -26,6 +26,9 @@ class Geometry:
     """Length of the shorter side before the crop."""
     crop_px: int = 227
     """Side of the square that is cut out."""
+    zoom: tuple[float, float] = (1.0, 1.0)
+    """Least and greatest enlargement: a square of crop_px / zoom is cut out and brought to crop_px. Drawn by its logarithm, and
+    alike for all domains, so that no field of view tells them apart. Depth stays what it was."""
     flip: bool = False
     """Mirror half of the samples (the paper does not)."""
     jpeg_quality: tuple[int, int] | None = None
@@ -36,6 +39,11 @@ class Geometry:
         if not 1 <= self.crop_px <= self.resize_px:
             raise ValueError(
                 f"crop_px must be from 1 to resize_px ({self.resize_px}), got {self.crop_px}"
+            )
+        least, greatest = self.zoom
+        if not self.crop_px / self.resize_px <= least <= greatest <= 8:
+            raise ValueError(
+                f"zoom must rise within crop_px / resize_px ({self.crop_px / self.resize_px:.3g}) to 8, got {self.zoom}"
             )
         if self.jpeg_quality is not None and not (
             1 <= self.jpeg_quality[0] <= self.jpeg_quality[1] <= 100
@@ -49,6 +57,8 @@ class Cut:
 
     top_px: int
     left_px: int
+    side_px: int
+    """Of the square, before it is brought to its size."""
     mirrored: bool
     quality: int | None
     """Of the JPEG; None: none."""
@@ -68,18 +78,23 @@ def resize_frame(frame: Frame, *, resize_px: int) -> Frame:
     new_height, new_width = (
         (2 * side * resize_px + short) // (2 * short) for side in (height, width)
     )
-    rows = nearest_centres(height, count=new_height)
-    columns = nearest_centres(width, count=new_width)
-    resized: Frame = {}
-    for name, array in frame.items():
-        if name == "image":
-            how = cv2.INTER_AREA if short > resize_px else cv2.INTER_LINEAR
-            resized[name] = np.asarray(
-                cv2.resize(array, (new_width, new_height), interpolation=how)
-            )
-        else:
-            resized[name] = array[rows].take(columns, axis=1)
-    return resized
+    return _resample(frame, height=new_height, width=new_width)
+
+
+def _resample(frame: Frame, *, height: int, width: int) -> Frame:
+    """Bring a frame to a size: the picture by area or, enlarged, linearly, labels by the nearest centre."""
+    old_height, old_width = frame["image"].shape[:2]
+    if (old_height, old_width) == (height, width):
+        return frame
+    rows = nearest_centres(old_height, count=height)
+    columns = nearest_centres(old_width, count=width)
+    how = cv2.INTER_AREA if old_height > height else cv2.INTER_LINEAR
+    return {
+        name: np.asarray(cv2.resize(array, (width, height), interpolation=how))
+        if name == "image"
+        else array[rows].take(columns, axis=1)
+        for name, array in frame.items()
+    }
 
 
 def nearest_centres(length: int, *, count: int) -> Int64[np.ndarray, " count"]:
@@ -100,32 +115,37 @@ def draw_cut(
         height: Of the resized frame.
         width: Of the resized frame.
         geometry: What is asked for.
-        rng: Always gives four numbers, so that no option changes what another draws; None: the centre, not mirrored, at
-            the middle quality.
+        rng: Always gives five numbers, so that no option changes what another draws; None: the centre, not enlarged or
+            mirrored, at the middle quality.
     """
-    at_top, at_left, at_flip, at_quality = (0.5, 0.5, 1.0, 0.5) if rng is None else rng.random(4)
+    still = (0.5, 0.5, 1.0, 0.5, 0.5)
+    at_top, at_left, at_flip, at_quality, at_zoom = still if rng is None else rng.random(5)
+    least, greatest = (1.0, 1.0) if rng is None else geometry.zoom
+    side_px = round(geometry.crop_px / (least * (greatest / least) ** at_zoom))
+    side_px = min(side_px, height, width)
     quality = None
     if geometry.jpeg_quality is not None:
         least, greatest = geometry.jpeg_quality
         quality = least + int(at_quality * (greatest - least + 1))
     return Cut(
-        top_px=int(at_top * (height - geometry.crop_px + 1)),
-        left_px=int(at_left * (width - geometry.crop_px + 1)),
+        top_px=int(at_top * (height - side_px + 1)),
+        left_px=int(at_left * (width - side_px + 1)),
+        side_px=side_px,
         mirrored=bool(geometry.flip and at_flip < 0.5),
         quality=quality,
     )
 
 
 def cut_frame(frame: Frame, cut: Cut, *, crop_px: int) -> Frame:
-    """Crop, mirror and re-encode a resized frame.
+    """Crop, enlarge, mirror and re-encode a resized frame.
 
     A mirrored view shows the mirrored world: the x of normals changes its sign, and nothing else.
     """
-    rows = slice(cut.top_px, cut.top_px + crop_px)
-    columns = slice(cut.left_px, cut.left_px + crop_px)
+    rows = slice(cut.top_px, cut.top_px + cut.side_px)
+    columns = slice(cut.left_px, cut.left_px + cut.side_px)
+    square = {name: array[rows, columns] for name, array in frame.items()}
     done: Frame = {}
-    for name, array in frame.items():
-        part = array[rows, columns]
+    for name, part in _resample(square, height=crop_px, width=crop_px).items():
         done[name] = _mirrored(part) if cut.mirrored else np.ascontiguousarray(part)
     if cut.mirrored and "normal" in done:
         done["normal"][..., 0] *= -1

@@ -12,7 +12,8 @@ import multiprocessing
 import signal
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
@@ -95,7 +96,7 @@ class Stream:
             start: Number of the first batch.
             rank: Of this process.
             world_size: Number of ranks.
-            workers: Processes that read ahead; 0 reads in this one.
+            workers: Processes that read ahead; 0: a thread of this one does.
             prefetch: Batches that each worker is ahead.
             start_method: How workers start; None is the platform's way.
             device: Where batches go.
@@ -191,6 +192,8 @@ class Stream:
         if isinstance(self._fetched, _MultiProcessingDataLoaderIter):
             # The loader itself does this when nobody refers to its iterator any more; a traceback does.
             self._fetched._shutdown_workers()
+        elif isinstance(self._fetched, Generator):
+            self._fetched.close()
         self._fetched = None
 
     def __enter__(self) -> "Stream":
@@ -217,7 +220,7 @@ class Stream:
     def _start(self) -> Iterable[_Packed]:
         positions = _From(self._position)
         if not self._workers:
-            return (self._batches[k] for k in positions)
+            return _read_ahead(self._batches, iter(positions))
         return DataLoader(
             self._batches,
             batch_size=None,
@@ -397,6 +400,15 @@ class _Batches(Dataset[_Packed]):
             # As a value: raised in a worker it would come back with a traceback in its message.
             return _Packed({}, {}, error)
         return _Packed(_pack(cut, seeds=seeds), self._frames.newly_bad(), None)
+
+
+def _read_ahead(batches: _Batches, positions: Iterator[int]) -> Iterator[_Packed]:
+    """Read a batch in a thread while the one before it is used: decoders and copies leave the interpreter to others."""
+    with ThreadPoolExecutor(1, thread_name_prefix="stream") as pool:
+        coming = pool.submit(batches.__getitem__, next(positions))
+        for position in positions:
+            done, coming = coming, pool.submit(batches.__getitem__, position)
+            yield done.result()
 
 
 class _From:

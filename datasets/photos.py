@@ -4,6 +4,7 @@ import io
 import logging
 import warnings
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TypedDict
 
@@ -23,6 +24,7 @@ MAX_PIXELS = 2**26
 
 _MAX_SCANS = 500
 _MAX_BAD_RUN = 1000
+_JPEG = b"\xff\xd8"
 _START_OF_SCAN = b"\xff\xda"
 _logger = logging.getLogger(__name__)
 
@@ -34,6 +36,15 @@ class PhotoSample(TypedDict):
     """Position in the data set."""
     image: UInt8[Tensor, "3 h w"]
     """sRGB."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PhotoHeader:
+    """What a photo's file says of itself."""
+
+    width_px: int
+    height_px: int
+    jpeg: bool
 
 
 class PhotoDataset(Dataset[PhotoSample]):
@@ -91,6 +102,15 @@ class PhotoDataset(Dataset[PhotoSample]):
             f"smaller than {self._min_px} pixels"
         )
 
+    def header(self, index: int) -> PhotoHeader | None:
+        """Read size and kind of a photo as its file states them, turned or not; None if it is no sound picture."""
+        data = self._files.read(index)
+        try:
+            width, height = _size(data, name=self.name(index))
+        except PhotoError:
+            return None
+        return PhotoHeader(width_px=width, height_px=height, jpeg=data[:2] == _JPEG)
+
     def __getitem__(self, index: int) -> PhotoSample:
         """Decode a photo as `frame` does."""
         return {
@@ -144,7 +164,7 @@ def decode_photo(data: bytes, *, name: str) -> UInt8[np.ndarray, "h w 3"]:
 
 def _size(data: bytes, *, name: str) -> tuple[int, int]:
     """Return width and height as the header states them, without decoding."""
-    if data[:2] == b"\xff\xd8":
+    if data[:2] == _JPEG:
         return _jpeg_size(data, name=name)
     if data[:8] == b"\x89PNG\r\n\x1a\n" and len(data) >= 24:
         return int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")

@@ -11,9 +11,6 @@ from scenelift.render.formats import FormatName
 from scenelift.render.formats.write import WriteFormat
 from scenelift.render.photograph import PhotoSettings
 
-VIEWS_PER_SCENE = 16
-"""Views that a scene gives in one go, and so the frames of a shard; the making of a room is spread over them."""
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Content:
@@ -27,6 +24,8 @@ class Content:
     """Sweet Home 3D libraries (.sh3f), or folders of them, that furnish rooms and empty layouts."""
     frames: int = 100
     """Frames in all."""
+    views_per_scene: int = 16
+    """Views that a scene gives at most in one go (a made room in all): fewer show more rooms, and take longer to make."""
     seed: int = 0
     """The same seed, settings and scenes give the same bytes."""
     engine: EngineName = "embree"
@@ -40,6 +39,8 @@ class Content:
     def __post_init__(self) -> None:
         if self.frames < 1:
             raise ValueError(f"frames must be at least 1, got {self.frames}")
+        if not 1 <= self.views_per_scene <= 4096:
+            raise ValueError(f"views_per_scene must be from 1 to 4096, got {self.views_per_scene}")
         if not 0 <= self.seed < 2**63:
             raise ValueError(f"seed must lie between 0 and 2^63 - 1, got {self.seed}")
         shares = (self.val_share, self.test_share)

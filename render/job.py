@@ -26,7 +26,7 @@ from pathlib import Path
 import llvmlite.binding
 
 from scenelift.datasets.store import Header, Reader, hash_content, merge_shards, shard_is_complete
-from scenelift.render.config import VIEWS_PER_SCENE, Content, Execution, RenderConfig
+from scenelift.render.config import Content, Execution, RenderConfig
 from scenelift.render.formats import SceneSource, find_scenes
 from scenelift.render.formats.write import write_scene
 from scenelift.render.formats.written import Written
@@ -177,7 +177,7 @@ def plan_tasks(content: Content, sources: Sequence[SceneSource] | None) -> Itera
     Made rooms never end, so each is visited once.
     """
     share = 8 if sources is None else len(sources)
-    num_views = min(VIEWS_PER_SCENE, math.ceil(content.frames / share))
+    num_views = min(content.views_per_scene, math.ceil(content.frames / share))
     for index in itertools.count():
         if sources is None:
             yield Task(index=index, scene=index, first_view=0, num_views=num_views)

@@ -12,6 +12,7 @@ from scenelift.adapt.log import Metrics, read_metrics
 from scenelift.adapt.verdicts import LayerDistance
 
 _MAX_JSON_BYTES = 4 << 20
+_MAX_EVALUATION_PICTURES = 12
 _MAX_PICTURES = 5_000
 Json = Mapping[str, object]
 
@@ -69,6 +70,8 @@ class RunFolder:
     """How many images the audit saw, in words."""
     evaluation: Evaluation | None
     """From `evaluation.json`."""
+    evaluation_pictures: Mapping[str, Path]
+    """What the benchmark drew, files by name."""
     pictures: Mapping[int, Mapping[str, Path]]
     """Files by step and name."""
     missing: tuple[str, ...] = field(default=())
@@ -91,6 +94,9 @@ def read_run_folder(path: Path) -> RunFolder:
     evaluation = None
     if (path / "evaluation.json").exists():
         evaluation = _evaluation(_read_json(path / "evaluation.json", missing=missing))
+    drawn: dict[str, Path] = {}
+    if evaluation is not None and not (path / "pictures").is_symlink():
+        drawn = _pictures_of(path / "pictures" / "evaluation", limit=_MAX_EVALUATION_PICTURES)
     pictures = _find_pictures(path)
     if not pictures:
         missing.append("pictures: none were written.")
@@ -102,6 +108,7 @@ def read_run_folder(path: Path) -> RunFolder:
         audit=tuple(_audit_row(entry) for entry in _entries(audit, "findings")),
         audited=_audited(audit),
         evaluation=evaluation,
+        evaluation_pictures=drawn,
         pictures=pictures,
         missing=tuple(missing),
     )
@@ -201,17 +208,21 @@ def _find_pictures(path: Path) -> dict[int, dict[str, Path]]:
         return found
     steps = [p for p in folder.iterdir() if re.fullmatch(r"[0-9]{1,15}", p.name)]
     for moment in sorted(steps, key=lambda p: int(p.name)):
-        if moment.is_symlink() or not moment.is_dir():
-            continue
-        files = sorted([*moment.glob("*.png"), *moment.glob("*/*.png")])
-        names = {
-            file.relative_to(moment).with_suffix("").as_posix(): file
-            for file in files[:64]
-            if _is_own_file(file) and not file.parent.is_symlink()
-        }
+        names = _pictures_of(moment, limit=64)
         if names and len(found) < _MAX_PICTURES:
             found[int(moment.name)] = names
     return found
+
+
+def _pictures_of(folder: Path, *, limit: int) -> dict[str, Path]:
+    if folder.is_symlink() or not folder.is_dir():
+        return {}
+    files = sorted([*folder.glob("*.png"), *folder.glob("*/*.png")])
+    return {
+        file.relative_to(folder).with_suffix("").as_posix(): file
+        for file in files[:limit]
+        if _is_own_file(file) and not file.parent.is_symlink()
+    }
 
 
 def _layer(entry: Json) -> LayerDistance:

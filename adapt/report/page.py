@@ -40,15 +40,18 @@ def build_page(run: RunFolder) -> str:
     """Write the page as HTML."""
     verdicts = [*judge_run(run.metrics, layers=run.layers), *sections.judge_audit(run.audit)]
     moments, troubles = embed_moments(run.pictures)
+    judged, more = embed_moments({0: run.evaluation_pictures} if run.evaluation_pictures else {})
     body = [
         sections.summary(run, verdicts),
-        sections.evaluation(run.evaluation) if run.evaluation is not None else "",
+        sections.evaluation(run.evaluation, judged.get(0, []))
+        if run.evaluation is not None
+        else "",
         sections.pictures(moments),
         sections.curves(run.metrics),
         sections.domains(run.metrics, run.layers),
         sections.shortcuts(run.audit, run.audited),
         sections.configuration(run.config),
-        sections.missing([*run.missing, *troubles]),
+        sections.missing([*run.missing, *troubles, *more]),
     ]
     title = escape(run.name, max_characters=120)
     links = "".join(

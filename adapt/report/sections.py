@@ -171,8 +171,8 @@ def judge_audit(rows: Sequence[AuditRow]) -> list[Verdict]:
     ]
 
 
-def evaluation(result: Evaluation) -> str:
-    """Show the figures of a benchmark beside a baseline."""
+def evaluation(result: Evaluation, drawn: Sequence[Embedded]) -> str:
+    """Show the figures of a benchmark beside a baseline, and some of its pictures."""
     rows = [
         [
             escape(row.name),
@@ -184,7 +184,8 @@ def evaluation(result: Evaluation) -> str:
     ]
     body = table(("Measure", "this run", "baseline", "against it"), rows, right=(1, 2, 3))
     told = note(escape(result.note, max_characters=2000)) if result.note else ""
-    return section(result.title, body + told, anchor="evaluation")
+    shown = _panel(drawn) if drawn else ""
+    return section(result.title, body + told + shown, anchor="evaluation")
 
 
 def _with_unit(value: float, unit: str) -> str:

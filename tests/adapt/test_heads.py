@@ -6,7 +6,15 @@ from small_networks import count_parameters, generator_of, lived_in_backbone, no
 from torch import nn
 
 from scenelift.adapt.backbones import Layer, build_backbone, empty_backbone
-from scenelift.adapt.heads import TASKS, Heads, build_heads, deconvolution_head, light_head
+from scenelift.adapt.heads import (
+    TASKS,
+    ChainHead,
+    Heads,
+    at_stride,
+    build_heads,
+    deconvolution_head,
+    light_head,
+)
 from scenelift.adapt.initialise import initialise
 
 TIMM = "timm:mobilenetv3_small_050"
@@ -93,14 +101,17 @@ def test_moving_a_map_by_one_position_moves_the_answer_by_its_stride(name: str) 
     torch.testing.assert_close(moved[:, :, inner], answer.roll(deepest.stride, dims=2)[:, :, inner])
 
 
-@pytest.mark.parametrize(("name", "width"), [("alexnet", 8), ("alexnet-small", 128)])
-def test_an_alexnet_answers_where_it_looked(name: str, width: int) -> None:
+@pytest.mark.parametrize(
+    ("name", "width", "sharp"),
+    [("alexnet", 8, True), ("alexnet-small", 128, True), ("alexnet-small", 128, False)],
+)
+def test_an_alexnet_answers_where_it_looked(name: str, width: int, sharp: bool) -> None:
     """Position k of its last map looks at pixel 16 k + 15.5; what it says is centred there, to a quarter of a stride."""
     layer = Layer(name="fc7", channels=width, stride=16)
     head = (
         deconvolution_head(width, out=1)
         if name == "alexnet"
-        else light_head(layer, border=True, out=1)
+        else light_head(layer, border=True, out=1, sharp=sharp)
     )
     initialise(head, init="default", generator=generator_of(0))
     feature = torch.rand(8, width, 13, 3, generator=generator_of(1))
@@ -110,8 +121,46 @@ def test_an_alexnet_answers_where_it_looked(name: str, width: int) -> None:
         other[:, :, k] = torch.rand(8, width, 3, generator=generator_of(2))
         with torch.no_grad():
             reach = (head([other]) - head([feature])).square().sum(dim=(0, 1, 3))
-        centre = float((reach * (torch.arange(len(reach)) + 0.5)).sum() / reach.sum())
+        stride = 1 if sharp else 4
+        centre = stride * float((reach * (torch.arange(len(reach)) + 0.5)).sum() / reach.sum())
         assert centre == pytest.approx(16 * k + 15.5, abs=4)
+
+
+@pytest.mark.parametrize(("width", "height"), [(112, 80), (97, 131), (64, 65)])
+def test_coarse_answers_are_the_picture_seen_every_few_pixels(width: int, height: int) -> None:
+    backbone = lived_in_backbone("alexnet-small")
+    heads = build_heads(backbone, generator=generator_of(0)).eval()
+    assert heads.strides == {"edge": 1, "depth": 4, "normal": 4}
+    with torch.no_grad():
+        features = backbone(noise_pictures(1, width=width, height=height))
+        coarse = heads.answer(features, width=width, height=height)
+        full = heads(features, width=width, height=height)
+    for task, stride in heads.strides.items():
+        labels = at_stride(torch.zeros(1, 1, height, width), stride=stride)
+        assert coarse[task].shape[-2:] == labels.shape[-2:]
+        assert full[task].shape[-2:] == (height, width)
+
+
+def test_coarse_answers_are_enlarged_in_place() -> None:
+    """Cells of 4 pixels that say where their middle lies: each pixel then says where its own lies."""
+    heads = Heads(
+        shared=None,
+        by_task={"depth": ChainHead(nn.Identity())},
+        layers=("fc7",),
+        after_relu=True,
+        strides={"depth": 4},
+    )
+    middles = (4 * torch.arange(6.0) + 2).view(1, 1, 1, 6).expand(1, 1, 3, 6)
+    answer = heads({"fc7": middles}, width=22, height=10)["depth"]
+    assert tuple(answer.shape) == (1, 1, 10, 22)
+    torch.testing.assert_close(answer[0, 0, 5, 2:22], torch.arange(2.0, 22) + 0.5)
+
+
+def test_labels_are_picked_below_the_middle_of_a_cell_and_never_blended() -> None:
+    labels = torch.arange(9.0 * 10).view(1, 1, 9, 10)
+    picked = at_stride(labels, stride=4)
+    assert picked.flatten().tolist() == [22, 26, 29, 62, 66, 69, 82, 86, 89]
+    assert at_stride(labels, stride=1) is labels
 
 
 def test_tasks_can_be_left_out() -> None:

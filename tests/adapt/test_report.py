@@ -185,7 +185,11 @@ def test_evaluation_is_shown_beside_its_baseline(copy: Path) -> None:
     ]
     content = {"title": "Normals on NYUv2", "rows": rows, "note": "654 images."}
     (copy / "evaluation.json").write_text(json.dumps(content))
+    drawn = copy / "pictures" / "evaluation"
+    drawn.mkdir(parents=True)
+    Image.new("RGB", (64, 40), "red").save(drawn / "frame-7.png")
     text = read(copy).text["evaluation"]
+    assert "frame-7" in text
     for said in ("Normals on NYUv2", "20.0% better", "20.0% worse", "654 images.", "24.00°"):
         assert said in text
 

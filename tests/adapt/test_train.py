@@ -155,16 +155,19 @@ def test_differences_name_fields() -> None:
 def test_the_average_of_weights_that_stand_still_is_these_weights() -> None:
     convolution = torch.nn.Conv2d(3, 4, 3)
     network = torch.nn.Sequential(convolution, torch.nn.BatchNorm2d(4))
-    average = WeightAverage(network, decay=0.9)
+    average = WeightAverage({"backbone": network}, decay=0.9)
     with torch.no_grad():
         convolution.weight.fill_(2.0)
     for _ in range(200):
-        average.update(network)
-    torch.testing.assert_close(average.network.state_dict(), network.state_dict())
-    again = WeightAverage(network, decay=0.9)
+        average.update({"backbone": network, "other": torch.nn.Linear(1, 1)})
+    torch.testing.assert_close(average.networks["backbone"].state_dict(), network.state_dict())
+    again = WeightAverage({"backbone": network}, decay=0.9)
     again.load_state_dict(average.state_dict())
     torch.testing.assert_close(
-        again.network.state_dict(), average.network.state_dict(), rtol=0, atol=0
+        again.networks["backbone"].state_dict(),
+        average.networks["backbone"].state_dict(),
+        rtol=0,
+        atol=0,
     )
 
 

@@ -118,7 +118,9 @@ def test_a_frame_of_the_right_size_is_left_alone() -> None:
 @pytest.mark.parametrize("mirrored", [False, True])
 def test_a_cut_is_a_slice_and_a_mirror(mirrored: bool) -> None:
     frame = ramp(height=20, width=31)
-    cut = cut_frame(frame, Cut(top_px=3, left_px=9, mirrored=mirrored, quality=None), crop_px=16)
+    cut = cut_frame(
+        frame, Cut(top_px=3, left_px=9, side_px=16, mirrored=mirrored, quality=None), crop_px=16
+    )
     step = -1 if mirrored else 1
     for name, array in frame.items():
         expected = array[3:19, 9:25][:, ::step]
@@ -128,6 +130,18 @@ def test_a_cut_is_a_slice_and_a_mirror(mirrored: bool) -> None:
         assert cut[name].dtype == array.dtype
         assert cut[name].flags.c_contiguous
         assert not np.shares_memory(cut[name], array)
+
+
+@pytest.mark.parametrize("side_px", [10, 16, 30])
+def test_an_enlarged_square_keeps_its_channels_on_each_other(side_px: int) -> None:
+    frame = ramp(height=60, width=90)
+    cut = Cut(top_px=7, left_px=20, side_px=side_px, mirrored=False, quality=None)
+    done = cut_frame(frame, cut, crop_px=24)
+    centres = (np.arange(24) + 0.5) * side_px / 24
+    expected = {"x": (20 + centres) / 90, "y": ((7 + centres) / 60)[:, None]}
+    # Half a pixel of the frame for the nearest label, a grey level for the picture.
+    for name, found in shares(done).items():
+        assert np.abs(found - expected[name[-1]]).max() <= 0.5 / 60 + 1 / 250, name
 
 
 def test_a_mirrored_normal_is_that_of_the_mirrored_surface() -> None:
@@ -143,7 +157,9 @@ def test_a_mirrored_normal_is_that_of_the_mirrored_surface() -> None:
             "normal": np.rint(32767 * np.broadcast_to(normal, (8, 8, 3))).astype(np.int16),
         }
 
-    mirrored = cut_frame(plane(a), Cut(top_px=0, left_px=0, mirrored=True, quality=None), crop_px=8)
+    mirrored = cut_frame(
+        plane(a), Cut(top_px=0, left_px=0, side_px=8, mirrored=True, quality=None), crop_px=8
+    )
     for name, array in plane(-a).items():
         np.testing.assert_array_equal(mirrored[name], array)
 
@@ -161,12 +177,14 @@ def test_crops_reach_every_place_equally_and_the_middle_without_chance() -> None
     assert ((places - 100) ** 2 / 100).sum() < 55
     assert abs(np.mean([cut.mirrored for cut in cuts]) - 0.5) < 0.04
     middle = draw_cut(height=20, width=22, geometry=geometry, rng=None)
-    assert middle == Cut(top_px=2, left_px=3, mirrored=False, quality=None)
+    assert middle == Cut(top_px=2, left_px=3, side_px=17, mirrored=False, quality=None)
 
 
 def test_options_do_not_change_what_others_draw() -> None:
     plain = Geometry(resize_px=32, crop_px=16)
     every = Geometry(resize_px=32, crop_px=16, flip=True, jpeg_quality=(60, 95))
+    zoomed = Geometry(resize_px=32, crop_px=16, flip=True, jpeg_quality=(60, 95), zoom=(0.5, 2))
+    sides = set()
     qualities = set()
     for seed in range(300):
         first = draw_cut(height=32, width=48, geometry=plain, rng=np.random.default_rng(seed))
@@ -175,6 +193,11 @@ def test_options_do_not_change_what_others_draw() -> None:
         assert not first.mirrored
         assert first.quality is None
         qualities.add(second.quality)
+        third = draw_cut(height=32, width=48, geometry=zoomed, rng=np.random.default_rng(seed))
+        assert (third.mirrored, third.quality) == (second.mirrored, second.quality)
+        assert third.top_px + third.side_px <= 32
+        sides.add(third.side_px)
+    assert sides == set(range(8, 33))
     assert {60, 95} <= qualities <= set(range(60, 96))
 
 
@@ -184,7 +207,9 @@ def test_the_codec_touches_the_picture_alone_and_keeps_its_colours() -> None:
     losses = {}
     for quality in (30, 95):
         cut = cut_frame(
-            frame, Cut(top_px=0, left_px=0, mirrored=False, quality=quality), crop_px=32
+            frame,
+            Cut(top_px=0, left_px=0, side_px=32, mirrored=False, quality=quality),
+            crop_px=32,
         )
         for name in ("depth", "normal", "edge", "instance", "semantic"):
             channel: Any = name
@@ -201,6 +226,8 @@ def test_the_codec_touches_the_picture_alone_and_keeps_its_colours() -> None:
         ({"crop_px": 0}, "crop_px"),
         ({"jpeg_quality": (90, 60)}, "jpeg_quality must rise"),
         ({"jpeg_quality": (0, 60)}, "jpeg_quality"),
+        ({"zoom": (0.5, 2.0)}, "zoom must rise within crop_px / resize_px"),
+        ({"zoom": (1.5, 1.2)}, "zoom"),
     ],
 )
 def test_bad_settings(arguments: dict[str, Any], message: str) -> None:
