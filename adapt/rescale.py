@@ -56,9 +56,9 @@ def rescale(
         target = ratios.log().mean().exp() * deviation ** (1 / len(names))
         factors = (ratios / target).sqrt()
         _multiply(rescaled, names, factors)
+        _check_same(original, rescaled, pictures)
         if float(factors.log().abs().max()) < TOLERANCE:
             break
-    _check_same(original, rescaled, pictures)
     return rescaled
 
 
@@ -134,7 +134,7 @@ def _multiply(backbone: Backbone, layers: list[str], factors: Float[Tensor, " la
 
 def _random_gradient(
     backbone: Backbone, pictures: Float[Tensor, "n 3 h w"], *, generator: torch.Generator
-) -> Float[Tensor, "n c h w"]:
+) -> Float[Tensor, "n c h2 w2"]:
     with torch.no_grad():
         answer = backbone(pictures)[backbone.output_layer]
     return torch.randn(answer.shape, generator=generator).to(answer)

@@ -20,6 +20,8 @@ PUBLISHED_COSTS = (0.01, 0.1, 1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 50.0, 100.0, 1000
 """The list of FAIR's self-supervision benchmark and VISSL."""
 
 _MAX_STEPS = 100
+_MAX_COST = 1e4
+"""Beyond it, inner products in single precision do not tell pictures apart."""
 _WORKERS = 2
 
 
@@ -36,6 +38,8 @@ class SvmSettings:
     def __post_init__(self) -> None:
         if not self.costs or min(self.costs) <= 0 or sorted(set(self.costs)) != list(self.costs):
             raise ValueError(f"costs must be positive and rise, got {self.costs}")
+        if self.costs[-1] > _MAX_COST:
+            raise ValueError(f"costs must not exceed {_MAX_COST:g}, got {self.costs[-1]:g}")
         if self.folds < 2:
             raise ValueError(f"folds must be at least 2, got {self.folds}")
         if self.positive_weight <= 0:

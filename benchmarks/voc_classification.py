@@ -1,6 +1,5 @@
 """VOC classification: support vector machines on frozen features, and fine-tuning of fc8, fc6 to fc8 or all layers."""
 
-import copy
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -154,11 +153,15 @@ class VocClassificationTask:
 
 
 def desk() -> VocClassificationTask:
-    """Minutes on two cores for `alexnet-small` and photos of 224 pixels."""
+    """Minutes on two cores for `alexnet-small` and photos of 224 pixels.
+
+    Crops of 112 pixels see as much of these photos as 227 do of the published ones; the schedule has a thirteenth of the
+    published length and, to get as far, thirty times its rate.
+    """
     return VocClassificationTask(
         modes=("svm", "fc8", "all"),
-        schedule=Schedule(iterations=1500),
-        crop_px=128,
+        schedule=Schedule(iterations=6000, learning_rate=0.03),
+        crop_px=112,
         svm_resize_px=160,
         svm_crop_px=144,
     )
@@ -277,7 +280,7 @@ class _Run:
             return rescale(backbone, pictures=pictures, generator=generator)
         except ValueError as error:
             self.notes.append(f"layers are not rescaled: {error}")
-            return copy.deepcopy(backbone)
+            return backbone
 
     def _judge(
         self,

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from scenelift.benchmarks.network import Network, to_input
+from scenelift.benchmarks.task import BenchError
 from scenelift.benchmarks.voc_parts import LabelledPictures
 
 TARGET_DIMENSIONS = 9000
@@ -46,6 +47,10 @@ def pooled_features(
         crop_px: Side of the square.
         batch_size: Pictures at once; no figure depends on it.
         tell: Called with the number of pictures done.
+
+    Raises:
+        BenchError: if features are not finite.
+        VocError: if a picture cannot be read.
     """
     names = [layer.name for layer in network.backbone.layers]
     asked = [network.backbone.layer(layer).name for layer in layers]
@@ -62,4 +67,8 @@ def pooled_features(
             flat = F.adaptive_avg_pool2d(map_, side).flatten(1)
             parts[layer].append(F.normalize(flat, dim=1).cpu())
         tell(places.stop)
-    return {layer: torch.cat(found).float().numpy() for layer, found in parts.items()}
+    joined = {layer: torch.cat(found).float().numpy() for layer, found in parts.items()}
+    for layer, values in joined.items():
+        if not np.isfinite(values).all():
+            raise BenchError(f"features of layer {layer} are not finite: the weights are damaged")
+    return joined

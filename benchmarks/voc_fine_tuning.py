@@ -98,7 +98,7 @@ def fine_tune(
         if step % _LOOK_EVERY == 0 or step + 1 == schedule.iterations:
             if not bool(torch.isfinite(loss)):
                 raise BenchError(
-                    f"fine-tuning ({classifier.mode}): the loss is {float(loss)} at step {step}; lower learning_rate"
+                    f"fine-tuning ({classifier.mode}): the loss is {loss.item()} at step {step}; lower learning_rate"
                 )
             tell(step + 1)
 

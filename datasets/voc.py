@@ -190,13 +190,20 @@ def open_voc(path: Path, *, split: str, year: int | None = None) -> VocImages:
 
 
 def splits(path: Path, *, year: int | None = None) -> tuple[str, ...]:
-    """Return the splits that a layout lists, in the order of `SPLITS`.
+    """Return the splits that a layout lists and annotates, in the order of `SPLITS`.
+
+    The published test split of 2012 is listed without annotations: nobody can be judged on it here.
 
     Raises:
         VocError: if there is no layout.
     """
     try:
-        return _splits(_open(path, year=year))
+        files = _open(path, year=year)
+        return tuple(
+            split
+            for split in _splits(files)
+            if any(f"Annotations/{name}.xml" in files.sizes for name in _read_ids(files, split))
+        )
     except PhotoError as error:
         raise VocError(str(error)) from error
     except OSError as error:

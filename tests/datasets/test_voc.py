@@ -73,6 +73,21 @@ def test_fingerprint_is_of_the_files_not_of_the_order(tmp_path: Path) -> None:
     assert fingerprint([other]) != whole
 
 
+def test_a_split_that_nobody_annotated_is_listed_but_not_offered(tmp_path: Path) -> None:
+    files = voc_files({"train": 2, "val": 2, "test": 2}, top="")
+    path = write_tar(tmp_path / "a.tar", files)
+    assert splits(path) == ("train", "val", "trainval", "test")
+    bare = {
+        k: v
+        for k, v in files.items()
+        if k not in ("Annotations/000005.xml", "Annotations/000006.xml")
+    }
+    path = write_tar(tmp_path / "b.tar", bare)
+    assert splits(path) == ("train", "val", "trainval")
+    with pytest.raises(VocError, match="as VOC2012's test"):
+        open_voc(path, split="test")
+
+
 def test_a_devkit_of_two_years_needs_a_year(tmp_path: Path) -> None:
     files = {
         f"VOCdevkit/{y}/{name}": data

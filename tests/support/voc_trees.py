@@ -53,7 +53,8 @@ def picture(objects: Sequence[FakeObject], *, width: int, height: int, seed: int
 def colour(name: str) -> tuple[int, int, int]:
     """The colour of a class, far from grey and from the others."""
     number = CLASSES.index(name)
-    return (255 * (number % 3) // 2, 255 * (number // 3 % 3) // 2, 255 * (1 - number // 9 % 3) // 2)
+    levels = (0, 127, 255)
+    return (levels[number % 3], levels[number // 3 % 3], levels[2 - number // 9])
 
 
 def voc_files(
