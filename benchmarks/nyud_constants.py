@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Float32
 
-from scenelift.datasets.nyud import INSIDE, NyudFrames
+from scenelift.datasets.nyud import INSIDE, NyudSource
 
 _WORKERS = 2
 
@@ -24,7 +24,7 @@ class ConstantMaps:
     """The mean normal, unit."""
 
 
-def learn_constants(frames: NyudFrames, *, indices: Iterable[int]) -> ConstantMaps:
+def learn_constants(frames: NyudSource, *, indices: Iterable[int]) -> ConstantMaps:
     """Learn the maps from frames.
 
     Args:
@@ -35,10 +35,23 @@ def learn_constants(frames: NyudFrames, *, indices: Iterable[int]) -> ConstantMa
         NyudError: if a frame cannot be read.
     """
     with ThreadPoolExecutor(_WORKERS) as pool:
-        depths = np.stack(list(pool.map(lambda i: frames.z_depth_m(i)[INSIDE], indices)))
-        normal = np.zeros((*depths.shape[1:], 3), np.float64)
-        for part in pool.map(lambda i: frames.normal(i)[INSIDE], indices):
-            normal += part
+        return constants_of(
+            pool.map(lambda i: (frames.z_depth_m(i)[INSIDE], frames.normal(i)[INSIDE]), indices)
+        )
+
+
+def constants_of(
+    truths: Iterable[tuple[Float32[np.ndarray, "h w"], Float32[np.ndarray, "h w 3"]]],
+) -> ConstantMaps:
+    """Learn the maps from depth (metres, 0 unknown) and normals ((0, 0, 0) unknown) of frames, at least one."""
+    all_depths: list[Float32[np.ndarray, "h w"]] = []
+    normal: Float[np.ndarray, "h w 3"] | None = None
+    for z_depth_m, known in truths:
+        all_depths.append(z_depth_m)
+        normal = known.astype(np.float64) if normal is None else normal + known
+    if normal is None:
+        raise ValueError("constants need at least one frame")
+    depths = np.stack(all_depths)
     medians = np.array([np.median(d[d > 0]) if (d > 0).any() else 1.0 for d in depths], np.float32)
     return ConstantMaps(
         z_depth_m=least_relative_error(depths, valid=depths > 0),

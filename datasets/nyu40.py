@@ -9,6 +9,16 @@ NYU40_NAMES: tuple[str, ...] = (
 )  # fmt: skip
 """Names by id, in the spelling of the data set (`refridgerator`); 0 is void."""
 
+NYU13_NAMES: tuple[str, ...] = (
+    "void", "bed", "books", "ceiling", "chair", "floor", "furniture", "objects", "picture", "sofa", "table", "tv", "wall", "window",
+)  # fmt: skip
+"""The 13 classes of Couprie et al. (ICLR 2013) by id; 0 is void."""
+NYU40_TO_13: tuple[int, ...] = (
+    0, 12, 5, 6, 1, 4, 9, 10, 12, 13, 6, 8, 6, 13, 10, 6, 13, 6, 7, 7, 5, 7, 3, 2, 6, 11, 7, 7, 7, 7, 7, 7, 6, 7, 7, 7, 7, 7,
+    7, 6, 7,
+)  # fmt: skip
+"""The 13-class id of each NYU40 id, as Handa et al. published it with SceneNet (ICRA 2016)."""
+
 _IDS = {name: index for index, name in enumerate(NYU40_NAMES)}
 
 

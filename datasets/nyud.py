@@ -12,11 +12,12 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float32, UInt8
 
+from scenelift.datasets.nyu40 import NYU40_TO_13
 from scenelift.datasets.nyud_normals import Pinhole, normals_from_depth
 from scenelift.datasets.photo_files import (
     FolderPhotos,
@@ -64,6 +65,47 @@ INSIDE = (slice(BORDER_PX, HEIGHT - BORDER_PX), slice(BORDER_PX, WIDTH - BORDER_
 """Rows and columns within the white frame."""
 
 
+@runtime_checkable
+class NyudSource(Protocol):
+    """The frames of a split by number, wherever they come from; arrays as `NyudFrames` gives them."""
+
+    @property
+    def pinhole(self) -> Pinhole:
+        """Intrinsics at 320 x 240."""
+        ...
+
+    @property
+    def nyu40_to_13(self) -> tuple[int, ...]:
+        """The 13-class id of each NYU40 id."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def name(self, index: int) -> str:
+        """Return a frame's id."""
+        ...
+
+    def image(self, index: int) -> UInt8[np.ndarray, "240 320 3"]:
+        """Return a photo, sRGB."""
+        ...
+
+    def z_depth_m(self, index: int) -> Float32[np.ndarray, "240 320"]:
+        """Return depth in metres, 0 unknown."""
+        ...
+
+    def semantic(self, index: int) -> UInt8[np.ndarray, "240 320"]:
+        """Return NYU40 ids, 0 unknown."""
+        ...
+
+    def normal(self, index: int) -> Float32[np.ndarray, "240 320 3"]:
+        """Return unit normals, camera frame, (0, 0, 0) unknown."""
+        ...
+
+    def files(self) -> list[tuple[str, int]]:
+        """Return names and sizes in bytes of the files in use."""
+        ...
+
+
 class NyudFrames:
     """The frames of a split, by number."""
 
@@ -72,6 +114,7 @@ class NyudFrames:
         *,
         ids: Sequence[str],
         pinhole: Pinhole,
+        nyu40_to_13: tuple[int, ...],
         images: PhotoFiles,
         depths: PhotoFiles,
         labels: PhotoFiles,
@@ -80,6 +123,7 @@ class NyudFrames:
         self._ids = tuple(ids)
         self._images, self._depths, self._labels = images, depths, labels
         self.pinhole = pinhole
+        self.nyu40_to_13 = nyu40_to_13
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -125,6 +169,22 @@ class NyudFrames:
         inside[INSIDE] = values[INSIDE]
         return inside
 
+    def files(self) -> list[tuple[str, int]]:
+        """Return ids and sizes in bytes of the photos, depths and labels.
+
+        Raises:
+            NyudError: if one cannot be read.
+        """
+        kinds = {"image": self._images, "depth": self._depths, "label40": self._labels}
+        try:
+            return [
+                (f"{kind}/{self.name(index)}", len(files.read(index)))
+                for kind, files in kinds.items()
+                for index in range(len(self))
+            ]
+        except PhotoError as error:
+            raise NyudError(str(error)) from error
+
     def normal(self, index: int) -> Float32[np.ndarray, "240 320 3"]:
         """Derive unit normals from depth; camera frame (x right, y up, z to the viewer), (0, 0, 0) where unknown."""
         return normals_from_depth(self.z_depth_m(index), pinhole=self.pinhole, quantum_m=QUANTUM_M)
@@ -159,10 +219,11 @@ def open_nyud(path: Path, *, split: Split) -> NyudFrames:
     try:
         files = _Folder(path) if path.is_dir() else _Archive(path)
         ids = _read_ids(files, f"{split}.txt")
-        pinhole = _read_pinhole(files)
+        meta = _read_meta(files)
         return NyudFrames(
             ids=ids,
-            pinhole=pinhole,
+            pinhole=_read_pinhole(meta, source=files.source),
+            nyu40_to_13=_read_classes(meta, source=files.source),
             images=files.many([f"image/{name}.jpg" for name in ids]),
             depths=files.many([f"depth/{name}.png" for name in ids]),
             labels=files.many([f"label40/{name}.png" for name in ids]),
@@ -242,25 +303,44 @@ def _read_ids(files: _Folder | _Archive, name: str) -> list[str]:
     return ids
 
 
-def _read_pinhole(files: _Folder | _Archive) -> Pinhole:
-    """Read the intrinsics of the original and halve them.
-
-    They count pixel centres from 1. Even pixel 2 j counts as 2 j + 1 there, so it lies at (2 j + 1) / 2 = j + 0.5 once all is
-    halved: at the centre of pixel j, as it should.
-    """
+def _read_meta(files: _Folder | _Archive) -> dict[str, object]:
     text = _read_text(files, "meta.json")
     try:
         meta = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise NyudError(f"{files.source}: meta.json is no JSON") from error
-    values = meta.get("intrinsics_640x480") if isinstance(meta, dict) else None
+    return meta if isinstance(meta, dict) else {}
+
+
+def _read_classes(meta: Mapping[str, object], *, source: str) -> tuple[int, ...]:
+    """Read the 13-class id of each NYU40 id; the usual ones where the file says nothing."""
+    values = meta.get("nyu40_to_13", NYU40_TO_13)
+    if not (
+        isinstance(values, list | tuple)
+        and len(values) == len(NYU40_TO_13)
+        and all(type(value) is int and 0 <= value <= 13 for value in values)
+        and values[0] == 0
+    ):
+        raise NyudError(
+            f"{source}: meta.json's nyu40_to_13 is no list of 41 ids from 0 to 13, the first 0"
+        )
+    return tuple(values)
+
+
+def _read_pinhole(meta: Mapping[str, object], *, source: str) -> Pinhole:
+    """Read the intrinsics of the original and halve them.
+
+    They count pixel centres from 1. Even pixel 2 j counts as 2 j + 1 there, so it lies at (2 j + 1) / 2 = j + 0.5 once all is
+    halved: at the centre of pixel j, as it should.
+    """
+    values = meta.get("intrinsics_640x480")
     if not (
         isinstance(values, list)
         and len(values) == 4
         and all(isinstance(v, int | float) and math.isfinite(v) and 0 < v < 1e6 for v in values)
     ):
         raise NyudError(
-            f"{files.source}: meta.json holds no intrinsics_640x480 of four positive numbers (fx, fy, cx, cy)"
+            f"{source}: meta.json holds no intrinsics_640x480 of four positive numbers (fx, fy, cx, cy)"
         )
     fx, fy, cx, cy = (value / 2 for value in values)
     return Pinhole(fx_px=fx, fy_px=fy, cx_px=cx, cy_px=cy)

@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float, Float64
 _NAMES: tuple[str, ...] = (
     "count",
     "relative",
+    "square_relative",
     "square",
     "log_square",
     "log10",
@@ -21,7 +22,7 @@ _NAMES: tuple[str, ...] = (
 class DepthSums:
     """The errors of one or more frames, a row each, in the order of the module's names."""
 
-    sums: Float64[np.ndarray, "n 8"]
+    sums: Float64[np.ndarray, "n 9"]
 
 
 def align_median(
@@ -67,6 +68,7 @@ def depth_sums(
     sums = [
         float(predicted.size),
         (np.abs(predicted - true) / true).sum(),
+        (np.square(predicted - true) / true).sum(),
         np.square(predicted - true).sum(),
         np.square(log).sum(),
         np.abs(log).sum() / np.log(10),
@@ -90,7 +92,7 @@ def depth_metrics(
         weights: How often each frame counts, a row a draw; ones for the plain figures.
 
     Returns:
-        `abs_rel`; `rmse` in metres; `log_rmse` of natural logarithms; `log10`; `delta1` to `delta3` in per cent (ratio below
+        `abs_rel`; `sq_rel`, the squared error over the truth, in metres; `rmse` in metres; `log_rmse` of natural logarithms; `log10`; `delta1` to `delta3` in per cent (ratio below
         1.25, its square and cube); NaN where no pixel is valid.
     """
     pooled = weights @ sums.sums
@@ -100,6 +102,7 @@ def depth_metrics(
     )
     return {
         "abs_rel": mean["relative"],
+        "sq_rel": mean["square_relative"],
         "rmse": np.sqrt(mean["square"]),
         "log_rmse": np.sqrt(mean["log_square"]),
         "log10": mean["log10"],

@@ -110,9 +110,12 @@ def test_no_answer_is_repeated_at_the_right_and_below(backbone: str, layer: str)
     images = np.random.default_rng(0).integers(0, 256, (1, 75, 91, 3), dtype=np.uint8)
     answer = predict(method, images, resize_px=75).z_depth_m
     assert answer is not None
-    # Not all: an untrained answer may lie at either end of its range.
-    assert (answer[:, :, -1] != answer[:, :, -2]).mean() > 0.9
-    assert (answer[:, -1] != answer[:, -2]).mean() > 0.9
+    # An untrained answer may lie at either end of its range, and is alike there.
+    ends = (answer < 1e-4) | (answer > 2e4)
+    for here, before in (((..., -1), (..., -2)), ((slice(None), -1), (slice(None), -2))):
+        free = ~(ends[here] | ends[before])
+        assert free.mean() > 0.1
+        assert (answer[here] != answer[before])[free].mean() > 0.9
 
 
 def test_the_constant_of_least_relative_error_beats_all_others() -> None:

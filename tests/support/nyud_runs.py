@@ -48,7 +48,7 @@ def write_run(folder: Path, *, settings: FeatureAlignmentSettings | None = None)
     method = FeatureAlignment(content.method, seed=0, device=torch.device("cpu"))
     plain = to_plain(content)
     (folder / "checkpoints").mkdir(parents=True)
-    state = {"config": plain, "method": method.state_dict()}
+    state = {"config": plain, "method": method.state_dict(), "average": None}
     save_checkpoint(folder / "checkpoints", state, step=1, keep=1)
     (folder / "config.json").write_text(json.dumps({"content": plain}))
     return folder
