@@ -1,8 +1,10 @@
 """Protocol cards: what was measured, how, on what, by which network; one JSON a network, task and seed."""
 
+import dataclasses
 import json
 import math
 import platform
+import typing
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
@@ -63,6 +65,10 @@ class NetworkFacts:
     """The file, or `random`."""
     sha256: str
     """Of the file; empty for random weights."""
+    note: str = ""
+    """What was loaded, what was left over, and where the normalisation of pictures comes from."""
+    training: dict[str, str] = field(default_factory=dict)
+    """What the file says of its training: `tasks`, `aligned at`, `pictures`; for a table of ablations."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,6 +95,10 @@ class Card:
     seconds: float
     outcome: Outcome
     versions: dict[str, str] = field(default_factory=dict)
+    key: str = ""
+    """A hash over everything that was asked for; a finished card with the same key is not made again."""
+    question: str = ""
+    """The same without network and seed: results with one question stand in one table."""
 
 
 def versions() -> dict[str, str]:
@@ -124,16 +134,58 @@ def read_card(path: Path) -> Card:
         CardError: if it is none; one line.
         OSError: if it cannot be read.
     """
+    content = _read_object(path)
+    if content.get("format_version") != FORMAT_VERSION:
+        raise CardError(f"{path}: no card of format version {FORMAT_VERSION}")
+    rest = {name: value for name, value in content.items() if name != "format_version"}
+    misfit = _misfit(rest, Card, where="card")
+    if misfit:
+        raise CardError(f"{path}: no protocol card: {misfit}")
     try:
-        with path.open("rb") as file:
-            content = json.loads(file.read(_MAX_BYTES))
-        if not isinstance(content, Mapping) or content.get("format_version") != FORMAT_VERSION:
-            raise CardError(f"{path}: no card of format version {FORMAT_VERSION}")
-        rest = {name: value for name, value in content.items() if name != "format_version"}
         return from_plain(Card, rest)
-    except CardError:
-        raise
-    except (ValueError, RecursionError, TypeError, KeyError) as error:
-        raise CardError(
-            f"{path}: no protocol card: {' '.join(str(error).split())[:120]}"
-        ) from error
+    except (ValueError, TypeError) as error:
+        raise CardError(f"{path}: no protocol card: {_one_line(error)}") from error
+
+
+def _read_object(path: Path) -> Mapping[str, Any]:
+    with path.open("rb") as file:
+        raw = file.read(_MAX_BYTES)
+    try:
+        content = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise CardError(f"{path}: no protocol card: {_one_line(error)}") from error
+    if not isinstance(content, Mapping):
+        raise CardError(f"{path}: no protocol card: holds no JSON object")
+    return content
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:120]
+
+
+def _misfit(value: object, hint: Any, *, where: str) -> str:
+    """Say where plain content is not of the declared type; empty if it fits."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if hint is Any:
+        return ""
+    parts: list[tuple[object, Any, str]] = []
+    if dataclasses.is_dataclass(hint) and isinstance(value, dict):
+        hints = typing.get_type_hints(hint)
+        parts = [(v, hints[n], f"{where}.{n}") for n, v in value.items() if n in hints]
+        fits = True
+    elif origin is Literal:
+        fits = isinstance(value, str) and value in arguments
+    elif origin is tuple and isinstance(value, list):
+        parts = [(part, arguments[0], f"{where}[{i}]") for i, part in enumerate(value)]
+        fits = True
+    elif origin is dict and isinstance(value, dict):
+        parts = [(part, arguments[1], f"{where}[{key!r}]") for key, part in value.items()]
+        fits = True
+    elif hint is float:
+        fits = isinstance(value, int | float) and not isinstance(value, bool)
+        fits = fits and math.isfinite(typing.cast(float, value))
+    else:
+        fits = type(value) is hint
+    if not fits:
+        return f"{where} is {str(value)[:40]!r}"
+    return next((told for one, kind, at in parts if (told := _misfit(one, kind, where=at))), "")
