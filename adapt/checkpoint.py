@@ -1,5 +1,6 @@
 """Checkpoints: the whole state of a run in one file, written under another name and renamed, loaded without pickle's powers."""
 
+import io
 import os
 import pickle
 from collections.abc import Mapping
@@ -45,14 +46,31 @@ def write_state(path: Path, state: Mapping[str, Any]) -> None:
     """
     part = path.with_name(path.name + ".part")
     try:
-        with part.open("wb") as file:
-            torch.save({"format_version": FORMAT_VERSION, **state}, file)
+        with _Sink(io.FileIO(part, "wb")) as file:
+            try:
+                torch.save({"format_version": FORMAT_VERSION, **state}, file)
+            except RuntimeError as error:
+                raise (file.error or error) from error
             file.flush()
             os.fsync(file.fileno())
-    except (OSError, RuntimeError) as error:
+    except OSError as error:
         part.unlink(missing_ok=True)
-        raise OSError(f"{path}: cannot be written: {error}") from error
+        reason = error.strerror or str(error)
+        raise OSError(f"{path}: cannot be written: {reason}; make room and resume") from error
     part.replace(path)
+
+
+class _Sink(io.BufferedWriter):
+    """A file that remembers what went wrong: torch's own message says where in its format, not why."""
+
+    error: OSError | None = None
+
+    def write(self, data: Any, /) -> int:
+        try:
+            return super().write(data)
+        except OSError as error:
+            self.error = error
+            raise
 
 
 def list_checkpoints(folder: Path) -> list[Path]:

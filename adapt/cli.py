@@ -1,6 +1,7 @@
 """The command `adapt-train`: a thin skin over `job.train_run`."""
 
 import logging
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -50,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     console = Console(stderr=True)
     logging.basicConfig(
-        level=logging.INFO,
+        level=logging.INFO if _is_chief() else logging.ERROR,
         format="%(message)s",
         handlers=[RichHandler(console=console, show_path=False, show_time=False)],
         force=True,
@@ -72,7 +73,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 130
-    print(f"The report is {report}, the weights {config.execution.out / 'weights.safetensors'}")
+    if _is_chief():
+        print(f"The report is {report}, the weights {config.execution.out / 'weights.safetensors'}")
     return 0
 
 
@@ -93,7 +95,14 @@ def _parse(words: Sequence[str], *, base: TrainContent) -> TrainConfig:
     )
 
 
+def _is_chief() -> bool:
+    """Tell whether this is the process of several, as `torchrun` starts them, that speaks to the user."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def _train(config: TrainConfig, *, console: Console) -> Path:
+    if not _is_chief():
+        return train_run(config, observer=lambda _values, _step: None)
     with LiveTable(steps=config.content.steps, console=console) as table:
 
         def show(values: Mapping[str, float], step: int) -> None:

@@ -15,6 +15,7 @@ from scenelift.adapt.ema import WeightAverage
 from scenelift.adapt.log import MetricsWriter, ScalarWindow
 from scenelift.adapt.method import Batch, Clock, Method, StreamName
 from scenelift.adapt.pictures import write_pictures
+from scenelift.adapt.ranks import num_ranks
 
 _logger = logging.getLogger(__name__)
 
@@ -171,7 +172,7 @@ class _Loop:
     ) -> dict[str, float]:
         _, now, waited = self._mark()
         seconds = max(now - mark[1], 1e-9)
-        images = sum(len(batch["image"]) for batch in batches.values())
+        images = sum(len(batch["image"]) for batch in batches.values()) * num_ranks()
         return {
             "rate/images_per_s": images * steps / seconds,
             "rate/wait_share": min((waited - mark[2]) / seconds, 1.0),

@@ -254,7 +254,7 @@ def _batch(
     """Draw crops, half of them mirrored."""
     images, edges, valids = [], [], []
     for _ in range(task.batch_size):
-        sample = samples[rng.integers(len(samples))]
+        sample = samples[int(rng.integers(len(samples)))]
         height, width = sample.edge.shape
         top = int(rng.integers(height - task.crop_px + 1))
         left = int(rng.integers(width - task.crop_px + 1))

@@ -42,7 +42,12 @@ from scenelift.benchmarks.detection.proposal_run import (
 )
 from scenelift.benchmarks.detection.proposals import ProposalSettings
 from scenelift.benchmarks.detection.training import Schedule, Sizes, resized
-from scenelift.benchmarks.detection.trunk import Trunk, detection_layer, prepared_backbone
+from scenelift.benchmarks.detection.trunk import (
+    Trunk,
+    detection_layer,
+    prepared_backbone,
+    rescaled_backbone,
+)
 from scenelift.benchmarks.metrics.average_precision import Definition
 from scenelift.benchmarks.metrics.scores import ScoresError
 from scenelift.benchmarks.metrics.scores_file import write_detections
@@ -53,6 +58,8 @@ from scenelift.datasets.voc import VOC_CLASSES, VocError
 Track = Literal["fast", "faster"]
 
 _CALIBRATION_PICTURES = 64
+_CALIBRATION_PX = 227
+"""What every network takes, that with linear layers too."""
 _SECONDS_A_PICTURE: Mapping[str, float] = {"light": 0.06, "fast": 0.15, "quality": 1.5}
 """Of selective search over 224 x 168 pixels on one core."""
 _RECALL_AT = (50, 100, 200, 300, 500, 1000, 2000)
@@ -72,6 +79,9 @@ class VocDetectionTask:
     """Beginnings of names of the parameters that stay as they are."""
     recalibrate: bool = False
     """Let batch norms measure 64 training pictures anew before they are folded into convolutions."""
+    rescale: bool = True
+    """Bring layers to one rate of learning after that: what was trained with batch norm hardly learns without (the deep context
+    network's authors, and users of others, found so)."""
     proposals: ProposalSettings = field(default_factory=ProposalSettings)
     """How boxes are proposed (`fast`)."""
     proposal_file: Path | None = None
@@ -153,7 +163,7 @@ class VocDetectionTask:
         if not (~truth.difficult).any():
             raise BenchError(f"{job.data}: the judged pictures show no object that is asked for")
         proposals = self._proposals(parts, job=job) if self.track == "fast" else None
-        trunk = self._trunk(network, parts.learn)
+        trunk, prepared = self._trunk(network, parts.learn, seed=job.seed)
         if proposals is not None:
             found, losses, sentence = self._fast(network, trunk, parts, proposals, job=job)
         else:
@@ -171,7 +181,7 @@ class VocDetectionTask:
             protocol=self._protocol(trunk, losses=losses, headline=headline),
             data=parts.data,
             figures=figures,
-            notes=self._notes(trunk, sentence=sentence, parts=parts, classes=figures),
+            notes=self._notes(trunk, said=(sentence, prepared), parts=parts, classes=figures),
         )
 
     def _fast(
@@ -249,13 +259,17 @@ class VocDetectionTask:
             progress=job.progress,
         )
 
-    def _trunk(self, network: Network, learn: Pictures) -> Trunk:
-        calibration = None
-        if self.recalibrate:
-            calibration = _squares(learn, network=network, side_px=self.sizes.test_short_px)
-        own = prepared_backbone(network.backbone, calibration=calibration)
+    def _trunk(self, network: Network, learn: Pictures, *, seed: int) -> tuple[Trunk, str]:
+        """Return the trunk and a sentence on how its weights were prepared."""
+        squares = None
+        if self.recalibrate or self.rescale:
+            squares = _squares(learn, network=network)
+        own = prepared_backbone(network.backbone, calibration=squares if self.recalibrate else None)
+        sentence = "Layers are not rescaled."
+        if self.rescale and squares is not None:
+            own, sentence = rescaled_backbone(own, pictures=squares, seed=seed)
         layer = detection_layer(network.backbone) if self.layer is None else self.layer
-        return Trunk(own, layer=layer, frozen=self.frozen)
+        return Trunk(own, layer=layer, frozen=self.frozen), sentence
 
     def _recall(self, judge: Pictures, proposals: Proposals) -> tuple[Figure, ...]:
         most = max((len(boxes) for boxes in proposals.values()), default=0)
@@ -281,10 +295,10 @@ class VocDetectionTask:
         }
 
     def _notes(
-        self, trunk: Trunk, *, sentence: str, parts: Parts, classes: tuple[Figure, ...]
+        self, trunk: Trunk, *, said: tuple[str, str], parts: Parts, classes: tuple[Figure, ...]
     ) -> tuple[str, ...]:
         notes = [
-            f"Regions are pooled from {trunk.layer}; {sentence}.",
+            f"Regions are pooled from {trunk.layer}; {said[0]}.",
             (
                 f"Pictures are padded by {trunk.pad_px} zero pixels on each side, so that positions lie where regions expect them "
                 "(the published definition pads within its layers)."
@@ -295,7 +309,8 @@ class VocDetectionTask:
                 if self.recalibrate
                 else "."
             ),
-            "Scores, not a threshold, decide which 100 boxes of a picture are kept"
+            said[1],
+            f"Scores, not a threshold, decide which {self.keeping.max_boxes} boxes of a picture are kept."
             if self.keeping.min_score == 0
             else f"Detections below a score of {self.keeping.min_score:g} are dropped.",
             "Difficult objects are neither learnt from nor counted.",
@@ -394,11 +409,9 @@ def _typical_size(pictures: Pictures) -> tuple[int, int]:
     return width, height
 
 
-def _squares(
-    pictures: Pictures, *, network: Network, side_px: int
-) -> Float[Tensor, "n 3 side side"]:
+def _squares(pictures: Pictures, *, network: Network) -> Float[Tensor, "n 3 side side"]:
     """Return the middles of the first pictures, normalised."""
-    squares = []
+    squares, side_px = [], _CALIBRATION_PX
     for index in range(min(_CALIBRATION_PICTURES, len(pictures))):
         image = resized(pictures.image(index), short_px=side_px, longest_px=100 * side_px)
         top, left = ((side - side_px) // 2 for side in image.shape[:2])

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from scenelift.adapt.backbones import Backbone
 from scenelift.adapt.backbones.alexnet import AlexNet, StandardAlexNet
 from scenelift.adapt.fold import fold_batch_norm
+from scenelift.adapt.rescale import rescale
 from scenelift.benchmarks.task import BenchError
 
 _PROBES = 4
@@ -100,6 +101,25 @@ def prepared_backbone(
     if isinstance(own, StandardAlexNet):
         own.min_size_px = 31  # its linear layers want 223, but run on pooled regions here
     return own
+
+
+def rescaled_backbone(
+    backbone: Backbone, *, pictures: Float[Tensor, "n 3 h w"], seed: int
+) -> tuple[Backbone, str]:
+    """Return the network with all layers brought to one rate of learning, and a sentence on it.
+
+    A network that is no chain of layers, or has batch norm left, stays as it is, and the sentence says so.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    try:
+        own = rescale(backbone, pictures=pictures, generator=generator)
+    except ValueError as error:
+        return backbone, f"Layers are not rescaled: {error}."
+    own.min_size_px = backbone.min_size_px
+    return (
+        own,
+        "Layers are rescaled to one rate of learning before they are trained (Krähenbühl et al., ICLR 2016).",
+    )
 
 
 @torch.no_grad()

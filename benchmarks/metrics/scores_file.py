@@ -7,6 +7,7 @@ A classifier's file holds `names`, `classes`, `scores` and `labels`; a detector'
 
 import io
 import math
+import struct
 import zipfile
 import zlib
 from pathlib import Path
@@ -174,24 +175,36 @@ def _read(path: Path) -> Arrays:
     if path.exists() and not path.is_file():
         raise ScoresError(f"{path}: is not a plain file")
     try:
-        with zipfile.ZipFile(path) as archive:
-            members = archive.infolist()
-            if len(members) > _MAX_MEMBERS:
-                raise ScoresError(
-                    f"{path}: holds {len(members)} arrays, more than any file of scores"
-                )
-            arrays = {
-                member.filename.removesuffix(".npy"): _read_member(path, archive, member)
-                for member in members
-            }
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
-        raise ScoresError(f"{path}: no file of scores (.npz), or damaged: {error}") from error
+        arrays = _unpack(path)
+    except ScoresError:
+        raise
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        struct.error,
+        EOFError,
+        RuntimeError,
+        ValueError,
+    ) as error:
+        said = " ".join(str(error).split())[:120]
+        raise ScoresError(f"{path}: no file of scores (.npz), or damaged: {said}") from error
     version = arrays.get("format_version")
     if version is None or version.shape != () or version.dtype != np.int64:
         raise ScoresError(f"{path}: no file of scores: holds no format_version")
     if version != FORMAT_VERSION:
         raise ScoresError(f"{path}: format version {version}, where {FORMAT_VERSION} is known")
     return arrays
+
+
+def _unpack(path: Path) -> Arrays:
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+        if len(members) > _MAX_MEMBERS:
+            raise ScoresError(f"{path}: holds {len(members)} arrays, more than any file of scores")
+        return {
+            member.filename.removesuffix(".npy"): _read_member(path, archive, member)
+            for member in members
+        }
 
 
 def _read_member(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:

@@ -87,6 +87,36 @@ def test_a_resumed_run_gives_the_same_bytes(
     ).read_bytes()
 
 
+def test_two_processes_train_together_and_resume(inputs: tuple[Path, Path], tmp_path: Path) -> None:
+    def run(out: Path, *more: str) -> str:
+        command = [
+            sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
+            "-m", "scenelift.adapt.cli", *flags(inputs, out, "--no-audit", *more),
+        ]  # fmt: skip
+        done = subprocess.run(
+            command,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr[-2000:]
+        return done.stdout
+
+    whole = tmp_path / "whole"
+    assert run(whole).count("The report is") == 1
+    parts = tmp_path / "parts"
+    run(parts)
+    for path in (parts / "checkpoints").glob("*6.pt"):
+        path.unlink()
+    (parts / "weights.safetensors").unlink()
+    run(parts, "--resume")
+    assert (parts / "weights.safetensors").read_bytes() == (
+        whole / "weights.safetensors"
+    ).read_bytes()
+
+
 @pytest.mark.slow
 @pytest.mark.num_cases(10)
 def test_killed_at_random_moments_it_resumes_to_the_same_bytes(

@@ -1,5 +1,6 @@
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -110,9 +111,7 @@ def test_a_resumed_method_ends_with_the_same_bits_under_every_alignment(
     _resumes(replace(SETTINGS, align=align))
 
 
-@pytest.mark.parametrize(
-    "balance", ["uncertainty", "random", "pcgrad", "cagrad", "upgrad", "imtlg"]
-)
+@pytest.mark.parametrize("balance", get_args(BalanceMethod))
 def test_a_resumed_method_ends_with_the_same_bits_under_every_balance(
     balance: BalanceMethod,
 ) -> None:

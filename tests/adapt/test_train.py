@@ -1,3 +1,4 @@
+import resource
 from pathlib import Path
 
 import numpy as np
@@ -185,3 +186,15 @@ def test_recalibration_gives_the_statistics_of_what_is_shown() -> None:
         norm.running_mean, torch.stack([x.mean(dim=(0, 2, 3)) for x in shown]).mean(dim=0)
     )
     assert norm.momentum == 0.1
+
+
+def test_a_full_disk_is_told_in_one_line_and_older_checkpoints_stay(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path, {"x": torch.zeros(10)}, step=1, keep=2)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    try:
+        with pytest.raises(OSError, match=r"2\.pt: cannot be written: File too large; make room"):
+            save_checkpoint(tmp_path, {"x": torch.zeros(10**6)}, step=2, keep=2)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert [path.name for path in tmp_path.iterdir()] == ["000000001.pt"]

@@ -7,7 +7,7 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import LinearSVC
 
-from scenelift.benchmarks.linear_svm import SvmSettings, choose_cost, fit, one_vs_rest
+from scenelift.benchmarks.linear_svm import SvmSettings, _order, choose_cost, fit, one_vs_rest
 from scenelift.benchmarks.metrics.average_precision import average_precision, rank_curve
 
 SETTINGS = SvmSettings(costs=(0.01, 1.0, 100.0))
@@ -93,6 +93,10 @@ def test_the_order_of_pictures_does_not_matter() -> None:
     labels = positive[:, None].astype(np.int8)
     names = [f"{i:06d}" for i in range(90)]
     order = np.random.default_rng(0).permutation(90)
+    ranks, again = _order(names, seed=7), _order([names[i] for i in order], seed=7)
+    assert np.array_equal(ranks[order], again)
+    assert len(set(ranks)) == 90
+    assert not np.array_equal(ranks, _order(names, seed=8))
     one = one_vs_rest(
         features, features[:20], labels=labels, names=names, seed=7, settings=SETTINGS
     )
@@ -108,7 +112,27 @@ def test_the_order_of_pictures_does_not_matter() -> None:
     np.testing.assert_allclose(one.scores, other.scores, atol=1e-5)
 
 
-def test_c_is_chosen_by_the_folds_and_the_smallest_of_equals() -> None:
+def test_c_is_the_best_over_the_folds() -> None:
+    features, positive = blobs(count=90, dimensions=40, gap=0.4, seed=8)
+    kernel = features.astype(np.float64) @ features.T + 1
+    folds = np.zeros(90, np.int64)
+    for side in (positive, ~positive):
+        folds[side] = np.arange(side.sum()) % 3
+    means = []
+    for cost in SETTINGS.costs:
+        parts = []
+        for fold in range(3):
+            learn, judge = folds != fold, folds == fold
+            machine = LinearSVC(C=cost, class_weight={True: 2.0, False: 1.0}, dual=False, tol=1e-8)
+            machine.fit(features[learn].astype(np.float64), positive[learn])
+            parts.append(ap(machine.decision_function(features[judge]), positive[judge]))
+        means.append(np.mean(parts))
+    assert max(means) - min(means) > 0.005
+    best = SETTINGS.costs[int(np.argmax(means))]
+    assert choose_cost(kernel, positive, order=np.arange(90), settings=SETTINGS) == best
+
+
+def test_c_is_the_smallest_of_equals() -> None:
     features, positive = blobs(count=90, dimensions=40, gap=3.0, seed=8)
     kernel = features.astype(np.float64) @ features.T + 1
     # Any C separates these, so the smallest is best.

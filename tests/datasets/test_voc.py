@@ -260,8 +260,9 @@ def test_the_published_pictures() -> None:
     if root is None or not path.is_file():
         pytest.skip("SCENELIFT_DATA names no folder with images/voc2007.tar")
     assert splits(path) == ("train", "val", "trainval")
-    images = open_voc(path, split="trainval")
-    assert (len(images), images.year) == (2476, 2007)
+    assert len(open_voc(path, split="trainval")) == 2476
+    images = open_voc(path, split="val")
+    assert (len(images), images.year) == (615, 2007)
     labels = images.labels()
-    assert (labels == 1).sum(axis=0).min() > 50
+    assert (labels == 1).sum(axis=0).min() > 10
     assert (labels == 1).sum(axis=0).argmax() == VOC_CLASSES.index("person")

@@ -201,7 +201,7 @@ def test_planted_squares_are_learnt(tmp_path: Path) -> None:
         settings=FastSettings(sampling=RegionSampling(regions=64), dropout=0.1),
         sizes=sizes,
         schedule=Schedule(
-            steps=160, learning_rate=0.01, milestones=(120,), warm_up=10, clip_norm=10.0
+            steps=110, learning_rate=0.01, milestones=(80,), warm_up=10, clip_norm=10.0
         ),
         seed=0,
         progress=lambda *_: None,

@@ -13,7 +13,7 @@ from jaxtyping import UInt8
 
 import scenelift.benchmarks.detection.proposal_run as proposal_run
 from scenelift.benchmarks.detection.pictures import Pictures
-from scenelift.benchmarks.detection.proposal_file import read_proposals, write_proposals
+from scenelift.benchmarks.detection.proposal_file import Proposals, read_proposals, write_proposals
 from scenelift.benchmarks.detection.proposal_run import (
     cache_key,
     cache_path,
@@ -39,7 +39,9 @@ def pictures_of(root: Path) -> Pictures:
     return all_pictures(root, split="train")
 
 
-def compute(pictures: Pictures, cache: Path, **changed: object) -> object:
+def compute(
+    pictures: Pictures, cache: Path, **changed: object
+) -> tuple[Proposals, list[tuple[str, int, int]]]:
     told: list[tuple[str, int, int]] = []
     arguments = {"settings": LIGHT, "fingerprint": "f", "workers": 0, **changed}
     found = compute_proposals(
@@ -116,11 +118,11 @@ def test_what_is_kept_is_not_computed_again(
     with pytest.raises(KeyboardInterrupt):
         compute(pictures, tmp_path / "cut")
     monkeypatch.setattr(proposal_run, "propose", propose)
-    _, told = compute(pictures, tmp_path / "cut")  # type: ignore[misc]
+    _, told = compute(pictures, tmp_path / "cut")
     assert [count for _, count, _ in told] == [4, 5, 6]
     (wanted,), (found,) = ((tmp_path / which).iterdir() for which in ("whole", "cut"))
     assert found.read_bytes() == wanted.read_bytes()
-    _, told = compute(pictures, tmp_path / "cut")  # type: ignore[misc]
+    _, told = compute(pictures, tmp_path / "cut")
     assert told == []
 
 
@@ -137,14 +139,14 @@ def test_a_cache_that_is_damaged_is_computed_again(
     tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     pictures = pictures_of(tmp_path / "voc")
-    wanted, _ = compute(pictures, tmp_path)  # type: ignore[misc]
+    wanted, _ = compute(pictures, tmp_path)
     path = cache_path(tmp_path, key=cache_key(fingerprint="f", settings=LIGHT))
     good = path.read_bytes()
     if damage == "other key":
         write_proposals(path, {name: boxes + 1 for name, boxes in wanted.items()}, key="else")
     else:
         path.write_bytes(good[: len(good) // 2] if damage == "cut" else b"noise" * 99)
-    found, _ = compute(pictures, tmp_path)  # type: ignore[misc]
+    found, _ = compute(pictures, tmp_path)
     assert all(np.array_equal(found[name], boxes) for name, boxes in wanted.items())
     assert path.read_bytes() == good
     assert "computed again" in caplog.text

@@ -11,6 +11,7 @@ from scenelift.benchmarks.detection.trunk import (
     first_centre_px,
     prepared_backbone,
     recalibrate,
+    rescaled_backbone,
 )
 from scenelift.benchmarks.task import BenchError
 
@@ -106,3 +107,22 @@ def test_layers_and_names_that_are_not_there_are_named() -> None:
 def test_an_alexnet_pools_from_conv5_and_others_from_their_last() -> None:
     assert detection_layer(lived_in_backbone("alexnet-small")) == "conv5"
     assert detection_layer(lived_in_backbone("resnet18")) == "layer4"
+
+
+def test_rescaled_layers_learn_at_one_rate_and_answer_alike() -> None:
+    backbone = prepared_backbone(lived_in_backbone("alexnet-small"), calibration=None)
+    pictures = noise_pictures(4, width=227, height=227)
+    own, sentence = rescaled_backbone(backbone, pictures=pictures, seed=0)
+    with torch.inference_mode():
+        before, after = backbone(pictures)["conv5"], own(pictures)["conv5"]
+    factor = after.max() / before.max()
+    assert torch.allclose(after, factor * before, atol=1e-3 * float(after.max()))
+    assert "rescaled to one rate" in sentence
+
+
+def test_a_network_that_is_no_chain_stays_as_it_is() -> None:
+    backbone = prepared_backbone(lived_in_backbone("resnet18"), calibration=None)
+    pictures = noise_pictures(2, width=96, height=96)
+    own, sentence = rescaled_backbone(backbone, pictures=pictures, seed=0)
+    assert own is backbone
+    assert sentence.startswith("Layers are not rescaled: ")

@@ -78,6 +78,13 @@ def test_people_are_counted_as_published() -> None:
     assert scores.ods == pytest.approx(2 * (2 / 3) / (1 + 2 / 3))
 
 
+def test_what_is_at_the_threshold_or_above_is_predicted() -> None:
+    strength = 0.5 * cross() + 0.2 * cross(right=20)
+    counts = edge_counts(strength, cross()[None], num_thresholds=9)
+    assert counts.num_predicted.tolist() == [2 * H] * 2 + [H] * 3 + [0] * 4
+    assert counts.matched_predicted.tolist() == [H] * 5 + [0] * 4
+
+
 def test_the_matching_is_a_largest_one() -> None:
     rng = np.random.default_rng(0)
     for _ in range(30):

@@ -116,6 +116,12 @@ def put_member(name: str, data: bytes, method: int = zipfile.ZIP_STORED) -> Call
     return put
 
 
+def put_bad_name(path: Path) -> None:
+    """Say that a name is UTF-8 where it is not."""
+    put_member("scores\u00e9.npy", b"x")(path)
+    path.write_bytes(path.read_bytes().replace(b"\xc3\xa9", b"\xff\xff"))
+
+
 def npy(array: np.ndarray) -> bytes:
     file = io.BytesIO()
     np.save(file, array)
@@ -152,6 +158,7 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
         put_member("scores.npy", npy(np.zeros(9)), zipfile.ZIP_LZMA),
         "a method that numpy never uses",
     ),
+    "a name that is no text": (put_bad_name, "no file of scores"),
     "a negative shape": (
         put_member("scores.npy", npy(np.zeros(12)).replace(b"(12,)", b"(-1,)", 1)),
         "which no file of scores",
