@@ -100,6 +100,7 @@ class FineTuned:
     network: Network
     """What it came from; its normalisation holds."""
     resize_px: int
+    crop_px: int | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -176,6 +177,7 @@ def fine_tune(
         heads=heads.eval(),
         network=network,
         resize_px=settings.resize_px,
+        crop_px=settings.crop_px,
     )
 
 
@@ -189,9 +191,10 @@ def answer_frames(model: FineTuned, images: UInt8[np.ndarray, "n h w 3"]) -> lis
     pixels = torch.from_numpy(np.stack(small)).permute(0, 3, 1, 2).to(model.network.device)
     inputs = to_network_input(pixels, normalisation=model.network.normalisation)
     size = (images.shape[1], images.shape[2])
+    answers = answer_maps(model.backbone, model.heads, inputs=inputs, side=model.crop_px)
     full = {
         name: F.interpolate(answer, size=size, mode="bilinear", align_corners=False)
-        for name, answer in answer_maps(model.backbone, model.heads, inputs=inputs).items()
+        for name, answer in answers.items()
     }
     depths = to_depth(full["depth"]) if "depth" in full else None
     normals = to_normals(full["normals"]) if "normals" in full else None

@@ -1,9 +1,8 @@
 """A run's depth and normals on the test frames of NYU Depth v2, beside the best constant maps.
 
 `python -m scenelift.benchmarks.nyud_geometry RUN --data nyuv2.tar` writes `evaluation.json` and pictures into the run folder.
-Nothing is trained here. Pictures are seen whole, without their white frame, at the focal length in pixels of the rendered views
-(`benchmarks/nyud_focal.py`), so that an object of one size and distance covers as many pixels as in training. Both sides are judged
-on the same pixels, those of all frames pooled; true normals are derived from depth of 8 bits (`datasets/nyud_normals.py`), so no
+Nothing is trained here. Pictures are seen without their white frame, through two overlapping squares of the training's size
+(`benchmarks/squares.py`). Both sides are judged on the same pixels, those of all frames pooled; true normals are derived from depth of 8 bits (`datasets/nyud_normals.py`), so no
 published figure compares.
 """
 
@@ -26,8 +25,8 @@ from scenelift.adapt.colour import to_input
 from scenelift.adapt.config import RunError
 from scenelift.adapt.feature_alignment import FeatureAlignment
 from scenelift.adapt.job import load_method
+from scenelift.adapt.report import write_report
 from scenelift.benchmarks.nyud_constants import ConstantMaps, learn_constants
-from scenelift.benchmarks.nyud_focal import View, choose_view
 from scenelift.benchmarks.nyud_judge import (
     Answer,
     Sums,
@@ -43,9 +42,9 @@ from scenelift.benchmarks.nyud_judge import (
 )
 from scenelift.datasets.geometry import resize_frame
 from scenelift.datasets.nyud import NyudError, NyudSource, open_nyud
-from scenelift.datasets.store import StoreError
 
 _BATCH = 8
+_MAX_CONFIG_BYTES = 2**24
 _SHOWN = 6
 _METRICS: dict[str, tuple[str, str, Literal["lower", "higher"]]] = {
     "normal/mean": ("Normals, mean error", "°", "lower"),
@@ -90,21 +89,21 @@ class Answers:
 
 @torch.no_grad()
 def predict(
-    method: FeatureAlignment, images: UInt8[np.ndarray, "n h w 3"], *, resize_px: int
+    method: FeatureAlignment, images: UInt8[np.ndarray, "n h w 3"], *, side: int
 ) -> Answers:
-    """Answer depth and normals of pictures at their own size, by one forward pass without jitter.
+    """Answer depth and normals of pictures at their own size, without jitter.
 
     A network that was trained on single channels sees the green one, so that nothing is drawn.
 
     Args:
         method: A trained one; it is put in evaluation mode.
         images: sRGB, all of one size.
-        resize_px: Shorter side at which the network sees them.
+        side: Of the squares through which the network sees them, and the length that their shorter side is brought to.
     """
     device = next(method.backbone.parameters()).device
     method.backbone.eval()
     method.heads.eval()
-    small = [resize_frame({"image": image}, resize_px=resize_px)["image"] for image in images]
+    small = [resize_frame({"image": image}, resize_px=side)["image"] for image in images]
     pixels = torch.from_numpy(np.stack(small)).permute(0, 3, 1, 2).to(device)
     colour = method.settings.colour
     if colour.grey != "none":
@@ -116,7 +115,7 @@ def predict(
         settings=still,
     )
     tasks = [task for task in ("depth", "normal") if task in method.heads.tasks]
-    answers = answer_maps(method.backbone, method.heads, inputs=inputs, tasks=tasks)
+    answers = answer_maps(method.backbone, method.heads, inputs=inputs, side=side, tasks=tasks)
     size = (images.shape[1], images.shape[2])
     full = {
         name: F.interpolate(answer, size=size, mode="bilinear", align_corners=False)
@@ -133,7 +132,7 @@ def evaluate(
     *,
     frames: NyudSource,
     constants: ConstantMaps,
-    resize_px: int,
+    side: int,
     indices: Sequence[int],
     pictures: Path | None = None,
 ) -> list[Row]:
@@ -143,7 +142,7 @@ def evaluate(
         method: A trained one.
         frames: The test split.
         constants: From the training split.
-        resize_px: As for `predict`.
+        side: As for `predict`.
         indices: Which frames.
         pictures: Folder for a few of them.
 
@@ -157,9 +156,7 @@ def evaluate(
         for start in range(0, len(indices), _BATCH):
             part = indices[start : start + _BATCH]
             truths = list(pool.map(lambda index: read_truth(frames, index), part))
-            answers = predict(
-                method, np.stack([truth.image for truth in truths]), resize_px=resize_px
-            )
+            answers = predict(method, np.stack([truth.image for truth in truths]), side=side)
             for place, truth in enumerate(truths):
                 answer = _one(answers, place)
                 ours.append(judge(answer, truth))
@@ -220,19 +217,16 @@ def evaluate_run(
     data: Path,
     device: torch.device,
     limit: int | None,
-    synthetic: Sequence[Path] = (),
 ) -> list[Row]:
-    """Judge a run folder, and leave `evaluation.json` and `pictures/evaluation/` in it.
+    """Judge a run folder; leave `evaluation.json` and `pictures/evaluation/` in it, and show both in its report.
 
     Args:
         run: The folder.
         data: NYU Depth v2: archive or folder.
         device: Where the network runs.
         limit: Number of frames of either split, evenly spread; None: all.
-        synthetic: Files of rendered views whose focal length counts; none: those that the run names.
 
     Raises:
-        StoreError: if a file of `synthetic` cannot be read.
         RunError, CheckpointError: if the folder holds no run that can be judged.
         NyudError: if the data cannot be used.
         OSError: if the folder cannot be written.
@@ -241,18 +235,19 @@ def evaluate_run(
     if not {"depth", "normal"} & set(method.heads.tasks):
         raise RunError(f"{run}: was trained for neither depth nor normals: nothing to judge")
     training, test = open_nyud(data, split="train"), open_nyud(data, split="test")
-    view = choose_view(run, pinhole=test.pinhole, synthetic=synthetic)
+    side = _read_crop_px(run)
     constants = learn_constants(training, indices=_spread(len(training), limit=limit))
     indices = _spread(len(test), limit=limit)
     rows = evaluate(
         method,
         frames=test,
         constants=constants,
-        resize_px=view.resize_px,
+        side=side,
         indices=indices,
         pictures=run / "pictures" / "evaluation",
     )
-    _write(run / "evaluation.json", rows, num=len(indices), view=view)
+    _write(run / "evaluation.json", rows, num=len(indices), side=side)
+    write_report(run)
     return rows
 
 
@@ -267,14 +262,28 @@ def _spread(count: int, *, limit: int | None) -> list[int]:
     return [index * count // limit for index in range(limit)]
 
 
-def _write(path: Path, rows: Sequence[Row], *, num: int, view: View) -> None:
+def _read_crop_px(run: Path) -> int:
+    path = run / "config.json"
+    try:
+        with path.open("rb") as file:
+            side = json.loads(file.read(_MAX_CONFIG_BYTES))["content"]["geometry"]["crop_px"]
+    except OSError as error:
+        raise RunError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise RunError(f"{path}: holds no content.geometry.crop_px") from error
+    if not isinstance(side, int) or not 16 <= side <= 4096:
+        raise RunError(f"{path}: content.geometry.crop_px must be from 16 to 4096, got {side!r}")
+    return side
+
+
+def _write(path: Path, rows: Sequence[Row], *, num: int, side: int) -> None:
     told = "; ".join(
         f"{row.name}: {row.difference_low:+.3g} to {row.difference_high:+.3g}{row.unit}"
         for row in rows
         if row.name.endswith(("mean error", "relative error"))
     )
     note = (
-        f"{num} test frames at a shorter side of {view.resize_px} pixels{view.reason}, all valid pixels pooled. Baseline: the best constant map, "
+        f"{num} test frames through overlapping squares of {side} pixels, all valid pixels pooled. Baseline: the best constant map, "
         "each pixel's mean normal and its depth of least relative error over the training frames. To scale: the medians of "
         "prediction and truth are made equal in each frame. True normals are fitted to depth of 8 bits where it is locally flat, "
         "so no published figure compares. "
@@ -310,14 +319,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("run", type=Path, help="run folder of adapt-train")
     parser.add_argument("--data", type=Path, required=True, help="nyuv2.tar or the folder")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, ...")
-    parser.add_argument(
-        "--synthetic",
-        type=Path,
-        nargs="+",
-        default=(),
-        metavar="FILE",
-        help="rendered views whose focal length counts; by default those that the run names",
-    )
     parser.add_argument("--limit", type=_positive, default=None, help="frames, for a quick look")
     given = parser.parse_args(arguments)
     try:
@@ -326,9 +327,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             data=given.data,
             device=torch.device(given.device),
             limit=given.limit,
-            synthetic=given.synthetic,
         )
-    except (RunError, CheckpointError, NyudError, StoreError, OSError) as error:
+    except (RunError, CheckpointError, NyudError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     sys.stdout.write(table(rows) + "\n")

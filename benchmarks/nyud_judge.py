@@ -43,6 +43,7 @@ from scenelift.benchmarks.metrics.segmentation import (
     segmentation_metrics,
     segmentation_sums,
 )
+from scenelift.benchmarks.squares import through_squares
 from scenelift.datasets.nyud import INSIDE, NyudSource
 
 _DRAWS = 1000
@@ -104,17 +105,25 @@ def answer_maps(
     heads: Heads,
     *,
     inputs: Float32[Tensor, "n 3 h w"],
+    side: int | None,
     tasks: Sequence[str] | None = None,
 ) -> dict[str, Float32[Tensor, "n _c h w"]]:
-    """Run networks over whole pictures.
+    """Run networks over pictures as they saw them in training.
 
-    Heads repeat their last row and column where they end before the picture does, so pictures are mirrored at the right and below.
+    Args:
+        backbone: In evaluation mode.
+        heads: The same.
+        inputs: What the backbone reads.
+        side: Of the squares that they learnt from; None: they learnt from whole pictures.
+        tasks: The ones to answer; None for all.
     """
-    height, width = inputs.shape[-2:]
-    margin = min(2 * max(layer.stride for layer in backbone.layers), height - 1, width - 1)
-    padded = F.pad(inputs, (0, margin, 0, margin), mode="reflect")
-    answers = heads(backbone(padded), width=width + margin, height=height + margin, tasks=tasks)
-    return {name: answer[..., :height, :width].float() for name, answer in answers.items()}
+
+    def answer(part: Float32[Tensor, "n 3 h2 w2"]) -> dict[str, Tensor]:
+        height, width = part.shape[-2:]
+        return dict(heads(backbone(part), width=width, height=height, tasks=tasks))
+
+    answers = answer(inputs) if side is None else through_squares(answer, inputs, side=side)
+    return {name: answer.float() for name, answer in answers.items()}
 
 
 def to_depth(log_depth: Float32[Tensor, "n 1 h w"]) -> Float32[np.ndarray, "n h w"]:

@@ -11,7 +11,7 @@ import torch
 from nyud_runs import nyud_files, png
 from photo_trees import write_tar
 
-from scenelift.benchmarks.card import Card, NetworkFacts, Outcome, read_card, write_card
+from scenelift.benchmarks.card import Card, Outcome, read_card, write_card
 from scenelift.benchmarks.network import RANDOM, Network, open_network
 from scenelift.benchmarks.nyud import NyudTask, desk, paper
 from scenelift.benchmarks.nyud_figures import make_figures
@@ -349,9 +349,3 @@ def test_the_truth_is_perfect_and_no_constant_is(archive: Path) -> None:
     assert worse > 0.02
     low, high = judged.intervals["depth: AbsRel"]["difference"]
     assert low <= -worse <= high
-
-
-def test_network_facts_are_kept(network: Network) -> None:
-    assert network.facts == NetworkFacts(
-        label="random", backbone="alexnet-small", weights="random", sha256=""
-    )

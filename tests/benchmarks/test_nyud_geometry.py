@@ -9,7 +9,6 @@ import torch
 from nyud_runs import nyud_files, write_run
 from photo_trees import write_tar
 
-from scenelift.adapt.align import AlignmentConfig
 from scenelift.adapt.colour import ColourSettings
 from scenelift.adapt.feature_alignment import FeatureAlignment, FeatureAlignmentSettings
 from scenelift.adapt.report.folder import read_run_folder
@@ -69,7 +68,7 @@ def test_what_cannot_be_judged_is_told_in_one_line(
     for folder, data, message in (
         (tmp_path / "none", archive, "holds no checkpoint"),
         (edges, archive, "neither depth nor normals"),
-        (broken, archive, "resize_px"),
+        (broken, archive, "crop_px"),
         (run, tmp_path / "none.tar", "does not exist"),
         (run, run / "config.json", "no tar archive"),
     ):
@@ -85,8 +84,8 @@ def test_answers_are_unit_positive_and_of_each_picture_alone(grey: str) -> None:
     colour = ColourSettings(grey="none" if grey == "none" else "sample", brightness=0.5)
     method = method_of(FeatureAlignmentSettings(colour=colour))
     images = np.random.default_rng(0).integers(0, 256, (2, 60, 80, 3), dtype=np.uint8)
-    both = predict(method, images, resize_px=64)
-    alone = predict(method, images[1:], resize_px=64)
+    both = predict(method, images, side=48)
+    alone = predict(method, images[1:], side=48)
     assert both.z_depth_m is not None
     assert alone.z_depth_m is not None
     assert both.normal is not None
@@ -96,26 +95,9 @@ def test_answers_are_unit_positive_and_of_each_picture_alone(grey: str) -> None:
     np.testing.assert_allclose(both.z_depth_m[1], alone.z_depth_m[0], rtol=1e-4)
     green = images.copy()
     green[..., [0, 2]] = 7
-    changed = predict(method, green, resize_px=64)
+    changed = predict(method, green, side=48)
     assert changed.z_depth_m is not None
     assert np.array_equal(changed.z_depth_m, both.z_depth_m) == (grey == "sample")
-
-
-@pytest.mark.parametrize(
-    ("backbone", "layer"), [("alexnet-small", "conv5"), ("resnet18", "layer4")]
-)
-def test_no_answer_is_repeated_at_the_right_and_below(backbone: str, layer: str) -> None:
-    align = AlignmentConfig(layers=(layer,))
-    method = method_of(FeatureAlignmentSettings(backbone=backbone, align=align))
-    images = np.random.default_rng(0).integers(0, 256, (1, 75, 91, 3), dtype=np.uint8)
-    answer = predict(method, images, resize_px=75).z_depth_m
-    assert answer is not None
-    # An untrained answer may lie at either end of its range, and is alike there.
-    ends = (answer < 1e-4) | (answer > 2e4)
-    for here, before in (((..., -1), (..., -2)), ((slice(None), -1), (slice(None), -2))):
-        free = ~(ends[here] | ends[before])
-        assert free.mean() > 0.1
-        assert (answer[here] != answer[before])[free].mean() > 0.9
 
 
 def test_the_constant_of_least_relative_error_beats_all_others() -> None:
