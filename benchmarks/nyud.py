@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -36,6 +37,7 @@ from scenelift.datasets.nyud import (
     NyudSource,
 )
 from scenelift.datasets.nyud_mat import open_nyud_data
+from scenelift.datasets.nyud_normal_files import with_normals
 
 ALL: tuple[NyudTaskName, ...] = ("normals", "depth", "segmentation40", "segmentation13")
 _SHOWN = 6
@@ -54,6 +56,10 @@ class NyudTask:
     tasks: tuple[NyudTaskName, ...] = ALL
     joint: bool = False
     """One network with a head for each task, taught at once; else each task has a copy of the network of its own."""
+    normals: Path | None = None
+    """Folder of true normals (`datasets/nyud_normal_files.py`); None: derived from depth."""
+    normals_kind: Literal["derived", "GT1", "GT2"] = "derived"
+    """Which they are: GT1 Silberman's and Eigen's, as Zhang et al. use them; GT2 Ladicky's. Figures bear it; they never compare."""
     limit: int | None = None
     """Frames of either part, evenly spread, for a quick look; None: all."""
     judge_batch: int = 8
@@ -64,6 +70,10 @@ class NyudTask:
         if unknown or not self.tasks or len(set(self.tasks)) < len(self.tasks):
             raise BenchError(
                 f"tasks must be some of {', '.join(CHANNELS)}, each once; got {self.tasks}"
+            )
+        if (self.normals is None) != (self.normals_kind == "derived"):
+            raise BenchError(
+                "normals and normals_kind go together: a folder with GT1 or GT2, or neither and derived"
             )
         if self.judge_batch < 1 or (self.limit is not None and self.limit < 2):
             raise BenchError("judge_batch must be at least 1, limit at least 2")
@@ -79,7 +89,7 @@ class NyudTask:
         Raises:
             BenchError: if the data cannot be used.
         """
-        data = _open(job, limit=self.limit)
+        data = self._open(job)
         settings = self.training
         height, width = (part.stop - part.start for part in INSIDE)
         whole = settings.resize_px**2 * max(height, width) / min(height, width)
@@ -102,7 +112,7 @@ class NyudTask:
             BenchError: if the data or the network cannot be used; one line.
             OSError: if something cannot be written.
         """
-        data = _open(job, limit=self.limit)
+        data = self._open(job)
         try:
             constants, models = self._teach(network, data, job=job)
             ours, theirs = self._judge(models, data, constants, job=job)
@@ -110,15 +120,42 @@ class NyudTask:
             raise BenchError(str(error)) from error
         _save(job.out / "scores.npz", ours, names=[data.test.name(i) for i in data.judged])
         judged = make_figures(
-            ours, theirs, num=len(data.judged), normals="derived", resolution=_RESOLUTION
+            ours, theirs, num=len(data.judged), normals=self.normals_kind, resolution=_RESOLUTION
         )
         _write_intervals(job.out / "intervals.json", judged)
         return Outcome(
-            protocol={**to_plain(self), "normals": "derived", "judged": _RESOLUTION},
+            protocol={**to_plain(self), "judged": _RESOLUTION},
             data=_fingerprint(data, final=job.final),
             figures=judged.figures,
             notes=self._notes(constants),
         )
+
+    def _open(self, job: Job) -> "_Data":
+        try:
+            train: NyudSource = open_nyud_data(job.data, split="train")
+            test: NyudSource = open_nyud_data(job.data, split="test") if job.final else train
+            if self.normals is not None and "normals" in self.tasks:
+                train = with_normals(train, self.normals)
+                test = with_normals(test, self.normals) if job.final else train
+        except NyudError as error:
+            raise BenchError(str(error)) from error
+        taught = list(range(len(train)))
+        judged = list(range(len(test)))
+        if not job.final:
+            kept, held = hold_out([str(i) for i in taught], seed=job.seed)
+            taught, judged = [int(i) for i in kept], [int(i) for i in held]
+        if not taught:
+            raise BenchError(f"{job.data}: too few training frames to hold a fifth out")
+        return _Data(
+            train=train,
+            taught=spread(taught, self.limit),
+            test=test,
+            judged=spread(judged, self.limit),
+        )
+
+    @property
+    def _classes(self) -> bool:
+        return any(task.startswith("segmentation") for task in self.tasks)
 
     def _teach(
         self, network: Network, data: "_Data", *, job: Job
@@ -128,6 +165,7 @@ class NyudTask:
             indices=data.taught,
             resize_px=self.training.resize_px,
             normal="normals" in self.tasks,
+            classes=self._classes,
             progress=lambda done: job.progress("reading frames", done, len(data.taught)),
         )
         groups = [self.tasks] if self.joint else [(task,) for task in self.tasks]
@@ -159,7 +197,11 @@ class NyudTask:
                 truths = list(
                     pool.map(
                         lambda i: read_all_truth(
-                            data.test, i, normal="normals" in self.tasks, constants=constants
+                            data.test,
+                            i,
+                            normal="normals" in self.tasks,
+                            classes=self._classes,
+                            constants=constants,
                         ),
                         part,
                     )
@@ -178,12 +220,16 @@ class NyudTask:
 
     def _notes(self, constants: Constants) -> tuple[str, ...]:
         notes = []
-        if "normals" in self.tasks:
+        if "normals" in self.tasks and self.normals is not None:
+            notes.append(
+                f"true normals are {self.normals_kind}, from files; their axes are those that agree best with depth"
+            )
+        elif "normals" in self.tasks:
             notes.append(
                 "true normals are derived from depth, with 3 to 4 degrees of noise: no published figure compares"
             )
         untaught = [number for number in range(1, 41) if not constants.taught[number]]
-        if untaught and any(task.startswith("segmentation") for task in self.tasks):
+        if untaught and self._classes:
             notes.append(
                 f"NYU40 classes without a labelled pixel in the training frames: {', '.join(map(str, untaught))}; "
                 "their pixels do not count in segmentation"
@@ -248,22 +294,6 @@ class _Data:
     taught: list[int]
     test: NyudSource
     judged: list[int]
-
-
-def _open(job: Job, *, limit: int | None) -> _Data:
-    try:
-        train = open_nyud_data(job.data, split="train")
-        test = open_nyud_data(job.data, split="test") if job.final else train
-    except NyudError as error:
-        raise BenchError(str(error)) from error
-    taught = list(range(len(train)))
-    judged = list(range(len(test)))
-    if not job.final:
-        kept, held = hold_out([str(i) for i in taught], seed=job.seed)
-        taught, judged = [int(i) for i in kept], [int(i) for i in held]
-    if not taught:
-        raise BenchError(f"{job.data}: too few training frames to hold a fifth out")
-    return _Data(train=train, taught=spread(taught, limit), test=test, judged=spread(judged, limit))
 
 
 def spread(indices: Sequence[int], limit: int | None) -> list[int]:

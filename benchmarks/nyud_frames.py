@@ -58,6 +58,7 @@ def read_lessons(
     indices: Sequence[int],
     resize_px: int,
     normal: bool,
+    classes: bool,
     progress: Callable[[int], None],
 ) -> tuple[Lessons, Constants]:
     """Read frames once.
@@ -67,6 +68,7 @@ def read_lessons(
         indices: Which of them.
         resize_px: Shorter side of what is kept; constants are learnt at full size.
         normal: Whether normals are wanted: deriving them takes most of the time.
+        classes: Whether classes are wanted; the official release may lack them.
         progress: Called with how many frames are done.
 
     Raises:
@@ -77,7 +79,10 @@ def read_lessons(
     to_13 = np.array(frames.nyu40_to_13)
 
     def read(index: int) -> tuple[Truth, UInt8[np.ndarray, "h w"]]:
-        return read_truth(frames, index, normal=normal), frames.semantic(index)[INSIDE]
+        truth = read_truth(frames, index, normal=normal)
+        if not classes:
+            return truth, np.zeros(truth.z_depth_m.shape, np.uint8)
+        return truth, frames.semantic(index)[INSIDE]
 
     def each() -> Iterator[tuple[Float32[np.ndarray, "h w"], Float32[np.ndarray, "h w 3"]]]:
         with ThreadPoolExecutor(_WORKERS) as pool:
@@ -104,13 +109,17 @@ def read_lessons(
     return lessons, constants
 
 
-def read_all_truth(frames: NyudSource, index: int, *, normal: bool, constants: Constants) -> Truth:
+def read_all_truth(
+    frames: NyudSource, index: int, *, normal: bool, classes: bool, constants: Constants
+) -> Truth:
     """Read a frame to be judged; a pixel of a class that no training frame shows is unknown.
 
     Raises:
         NyudError: if it cannot be read.
     """
     truth = read_truth(frames, index, normal=normal)
+    if not classes:
+        return truth
     semantic = frames.semantic(index)[INSIDE]
     semantic = np.where(constants.taught[semantic], semantic, 0).astype(np.uint8)
     to_13 = np.array(frames.nyu40_to_13, np.uint8)

@@ -176,6 +176,33 @@ def test_what_cannot_be_run_is_told_in_one_line(
         dataclasses.replace(TINY, crop_px=65)
 
 
+def test_kinds_of_true_normals_are_kept_apart_by_name(
+    archive: Path, network: Network, tmp_path: Path
+) -> None:
+    folder = tmp_path / "normals"
+    folder.mkdir()
+    for split in ("train", "test"):
+        frames = open_nyud(archive, split=split)
+        for index in range(len(frames)):
+            coded = np.round((frames.normal(index) + 1) / 2 * 255).astype(np.uint8)
+            (folder / f"{frames.name(index)}.png").write_bytes(png(coded))
+    task = NyudTask(training=TINY, tasks=("normals",), normals=folder, normals_kind="GT1")
+    outcome = task.run(network, job=job_of(archive, tmp_path / "out"))
+    assert {figure.group for figure in outcome.figures} == {
+        "normals (GT1)",
+        "normals (GT1), constant",
+    }
+    assert all("GT1" in figure.definition for figure in outcome.figures)
+    assert any("GT1" in note for note in outcome.notes)
+    assert outcome.protocol["normals_kind"] == "GT1"
+    with pytest.raises(BenchError, match="go together"):
+        dataclasses.replace(task, normals_kind="derived")
+    with pytest.raises(BenchError, match="no folder"):
+        dataclasses.replace(task, normals=tmp_path / "none").work(
+            network, job=job_of(archive, tmp_path / "out")
+        )
+
+
 def test_work_counts_pixels(archive: Path, network: Network, tmp_path: Path) -> None:
     job = job_of(archive, tmp_path / "out")
     work = TASK.work(network, job=job)
@@ -311,7 +338,12 @@ def test_schedules() -> None:
 def test_the_truth_is_perfect_and_no_constant_is(archive: Path) -> None:
     frames = open_nyud(archive, split="train")
     _, constants = read_lessons(
-        frames, indices=range(4), resize_px=64, normal=True, progress=lambda done: None
+        frames,
+        indices=range(4),
+        resize_px=64,
+        normal=True,
+        classes=True,
+        progress=lambda done: None,
     )
     upper = np.zeros((224, 304), bool)
     upper[:112] = True
