@@ -78,8 +78,8 @@ def test_mirroring_twice_changes_nothing() -> None:
 
 
 def test_clipping_ends_at_the_picture() -> None:
-    corners = np.array([[-3.0, 2, 12, 30]])
-    assert clipped(corners, width=10, height=20).tolist() == [[0, 2, 10, 20]]
+    corners = np.array([[-3.0, 2, 12, 30], [15, 15, 25, 25]])
+    assert clipped(corners, width=10, height=20).tolist() == [[0, 2, 10, 20], [10, 15, 10, 20]]
 
 
 @pytest.mark.parametrize(
