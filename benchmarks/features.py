@@ -29,7 +29,6 @@ Resize = Literal["bilinear", "adaptive-average", "adaptive-max"]
 """How a map becomes a grid."""
 
 _SCALE_PICTURES = 32
-_HALF_MAX = 65504.0
 _Part = TypeVar("_Part")
 _Made = TypeVar("_Made")
 
@@ -153,17 +152,19 @@ def grid_side(*, channels: int, height: int, width: int, dimensions: int) -> int
 def resize_map(
     features: Float[Tensor, "n c h w"], *, dimensions: int, resize: Resize
 ) -> Float[Tensor, "n d"]:
-    """Resize a map to its grid and flatten it, channel by channel."""
+    """Resize a map to its grid and flatten it, all channels of a position together: so networks lay them out that read pictures so."""
     _, channels, height, width = features.shape
     side = grid_side(channels=channels, height=height, width=width, dimensions=dimensions)
     size = (min(side, height), min(side, width))
-    if size == (height, width):
-        return features.flatten(1)
-    if resize == "bilinear":
-        return F.interpolate(features, size=size, mode="bilinear", align_corners=False).flatten(1)
-    pool = F.adaptive_avg_pool2d if resize == "adaptive-average" else F.adaptive_max_pool2d
-    pooled: Tensor = pool(features, size)
-    return pooled.flatten(1)
+    grid: Tensor = features
+    if size != (height, width):
+        if resize == "bilinear":
+            grid = F.interpolate(features, size=size, mode="bilinear", align_corners=False)
+        elif resize == "adaptive-average":
+            grid = F.adaptive_avg_pool2d(features, size)
+        else:
+            grid = F.adaptive_max_pool2d(features, size)
+    return grid.permute(0, 2, 3, 1).flatten(1)
 
 
 @torch.inference_mode()
@@ -224,7 +225,10 @@ def prepared_batches(
         )
         pixels = torch.from_numpy(cut).to(network.device).permute(0, 1, 4, 2, 3).flatten(0, 1)
         inputs = to_input(pixels, normalisation=network.normalisation)
-        return inputs.contiguous().unflatten(0, (len(part), len(views)))
+        # Channels last: convolutions are a third faster so, and maps are resized at a fraction of the cost.
+        inputs = inputs.contiguous(memory_format=torch.channels_last)
+        batch: Tensor = inputs.unflatten(0, (len(part), len(views)))
+        return batch
 
     yield from ahead(prepare, parts, workers=settings.workers)
 
@@ -280,7 +284,7 @@ def measure_scales(
     indices: Sequence[int],
     settings: FeatureSettings,
 ) -> dict[str, float]:
-    """Return for each layer the power of two that brings its features to a root mean square of about 1, from a few pictures.
+    """Return for each layer a power of two that brings its features near a root mean square of 1, told by a few pictures.
 
     Raises:
         BenchError: if features are not finite, or a picture cannot be decoded.
@@ -299,9 +303,19 @@ def measure_scales(
         if not math.isfinite(total):
             raise BenchError(f"layer {name}: features are not finite; the weights are broken")
     return {
-        name: 2.0 ** -round(0.5 * math.log2(total / count)) if total > 0 else 1.0
-        for name, total in sums.items()
+        name: _scale(math.sqrt(total / count)) if count else 1.0 for name, total in sums.items()
     }
+
+
+def _scale(root_mean_square: float) -> float:
+    """Return the power of two that brings features to about unit size; 1 where 16 bits hold them well as they are.
+
+    >>> _scale(3.0), _scale(2.0**-20), _scale(0.0)
+    (1.0, 1048576.0, 1.0)
+    """
+    if root_mean_square == 0 or 1 / 64 <= root_mean_square <= 64:
+        return 1.0
+    return 2.0 ** -round(math.log2(root_mean_square))
 
 
 @torch.inference_mode()
@@ -341,20 +355,13 @@ def extract_features(
     for inputs in prepared_batches(
         pictures, indices=indices, views=views, settings=settings, network=network
     ):
-        stop = start + len(inputs)
         maps = read_maps(network.backbone, inputs.flatten(0, 1), layers=layers)
-        grids = {
-            name: resize_map(maps[name], dimensions=settings.dimensions, resize=settings.resize)
-            for name in layers
-        }
         if not tables:
-            tables = _allocate(
-                maps, grids, shape=(len(indices), len(views)), scales=scales, folder=folder,
-                memory_bytes=settings.memory_bytes,
-            )  # fmt: skip
-        for name in layers:
-            _put(tables[name], slice(start, stop), grid=grids[name], features=maps[name])
-        start = stop
+            shape = (len(indices), len(views))
+            tables = make_tables(maps, shape=shape, scales=scales, settings=settings, folder=folder)
+        rows = slice(start, start + len(inputs))
+        put_features(tables, rows, maps=maps, settings=settings)
+        start = rows.stop
         progress(start, len(indices))
     for name, table in tables.items():
         # The mean of a map is finite only if all of it is.
@@ -363,40 +370,54 @@ def extract_features(
     return tables
 
 
-def _allocate(
+def make_tables(
     maps: Mapping[str, Float[Tensor, "_ _ _ _"]],
-    grids: Mapping[str, Float[Tensor, "_ _"]],
     *,
     shape: tuple[int, int],
     scales: Mapping[str, float],
+    settings: FeatureSettings,
     folder: Path,
-    memory_bytes: int,
 ) -> dict[str, LayerTable]:
-    count = shape[0] * shape[1]
-    whole = 2 * count * sum(grid.shape[1] for grid in grids.values())
+    """Make empty tables for pictures times views like those whose maps these are, in memory or in files.
+
+    Raises:
+        OSError: if files cannot be written.
+    """
+    dimensions = {
+        name: resize_map(values[:1], dimensions=settings.dimensions, resize=settings.resize).shape[
+            1
+        ]
+        for name, values in maps.items()
+    }
+    whole = 2 * shape[0] * shape[1] * sum(dimensions.values())
     tables: dict[str, LayerTable] = {}
-    for name, grid in grids.items():
-        size = (*shape, grid.shape[1])
-        if whole > memory_bytes:
+    for name, values in maps.items():
+        size = (*shape, dimensions[name])
+        if whole > settings.memory_bytes:
             folder.mkdir(parents=True, exist_ok=True)
-            values: Float16[np.ndarray, "n views d"] = np.memmap(
+            grid: Float16[np.ndarray, "n views d"] = np.memmap(
                 folder / f"{name}.f16", dtype=np.float16, mode="w+", shape=size
             )
         else:
-            values = np.zeros(size, np.float16)
-        pooled = np.zeros((*shape, maps[name].shape[1]), np.float32)
-        tables[name] = LayerTable(grid=values, pooled=pooled, scale=scales[name])
+            grid = np.zeros(size, np.float16)
+        pooled = np.zeros((*shape, values.shape[1]), np.float32)
+        tables[name] = LayerTable(grid=grid, pooled=pooled, scale=scales[name])
     return tables
 
 
-def _put(
-    table: LayerTable,
+def put_features(
+    tables: Mapping[str, LayerTable],
     rows: slice,
     *,
-    grid: Float[Tensor, "m d"],
-    features: Float[Tensor, "m c h w"],
+    maps: Mapping[str, Float[Tensor, "_ _ _ _"]],
+    settings: FeatureSettings,
 ) -> None:
-    half = (grid * table.scale).clamp_(-_HALF_MAX, _HALF_MAX).to(torch.float16)
-    table.grid[rows] = half.cpu().numpy().reshape(table.grid[rows].shape)
-    mean = features.mean(dim=(2, 3)).float()
-    table.pooled[rows] = mean.cpu().numpy().reshape(table.pooled[rows].shape)
+    """Write what maps of some pictures hold into their rows."""
+    for name, table in tables.items():
+        grid = resize_map(maps[name], dimensions=settings.dimensions, resize=settings.resize)
+        if table.scale != 1:
+            grid = grid * table.scale
+        # Straight into the table, which narrows as it copies.
+        torch.from_numpy(table.grid[rows]).flatten(0, 1).copy_(grid)
+        mean = maps[name].permute(0, 2, 3, 1).flatten(1, 2).mean(dim=1)
+        torch.from_numpy(table.pooled[rows]).flatten(0, 1).copy_(mean)

@@ -13,6 +13,8 @@ import torch
 from jaxtyping import Float, Float16, Float32, Int64
 from torch import Tensor
 
+from scenelift.benchmarks.task import BenchError
+
 _BLOCK = 256
 _FLOOR = 1e-5
 _LEAST = 1e-30
@@ -66,10 +68,15 @@ def measure_moments(
     """Return mean and standard deviation of each feature over some rows, in double precision.
 
     A variance below 1e-5 of the mean variance counts as that: a feature that is constant stays zero.
+
+    Raises:
+        BenchError: if a feature did not fit into 16 bits.
     """
     total = np.zeros(features.shape[1])
     for start in range(0, len(rows), _BLOCK):
         total += features[rows[start : start + _BLOCK]].sum(axis=0, dtype=np.float64)
+    if not np.isfinite(total).all():
+        raise BenchError("features exceed 65,504 times their usual size; the weights are broken")
     mean = total / len(rows)
     squares = np.zeros(features.shape[1])
     for start in range(0, len(rows), _BLOCK):

@@ -141,7 +141,7 @@ class ProbeTask:
                     num_classes=len(data.classes),
                 )
             ),
-            notes=_notes(self, answers),
+            notes=_notes(self, answers, final=job.final),
         )
 
 
@@ -394,8 +394,32 @@ def _figures(answers: Answers, *, what: str, num_classes: int) -> list[Figure]:
     return figures
 
 
-def _notes(task: ProbeTask, answers: Sequence[Answers]) -> tuple[str, ...]:
+def _definitions(task: ProbeTask) -> dict[str, str]:
+    how = (
+        "the statistics of the whole training table; a variance below 1e-5 of the layer's mean variance counts as that"
+        if task.schedule is None
+        else "those of the batch while training, running averages in the test"
+    )
+    return {
+        "grid": f"a layer's map after its ReLU, resized ({task.features.resize}) to the square whose cells times channels come nearest "
+        f"to {task.features.dimensions}, never finer than the map",
+        "standardisation": f"batch norm without scale and shift: {how}",
+        "classifier": "linear, started from zero, cross-entropy, SGD with momentum; biases at twice the rate and without decay",
+        "top-k": "the true class is among the k that score highest; a tie counts against it",
+        "k-NN": "votes exp(cosine / temperature) of the k nearest pictures that were learnt from, by a map's mean",
+    }
+
+
+def _notes(task: ProbeTask, answers: Sequence[Answers], *, final: bool) -> tuple[str, ...]:
     notes = []
+    if task.schedule is None and not final and len(task.learning_rates) > 1:
+        notes.append(
+            "The learning rate was selected on the very pictures that are judged here, which flatters slightly; the locked test is not."
+        )
+    if task.features.resize == "bilinear":
+        notes.append(
+            "The published layer that resizes maps is taken to be bilinear, which is not verified."
+        )
     if task.schedule is None:
         notes.append(
             "Classifiers are trained on features of the middle of each picture"
@@ -407,7 +431,7 @@ def _notes(task: ProbeTask, answers: Sequence[Answers]) -> tuple[str, ...]:
     at_end = [answer.layer for answer in answers if answer.learning_rate in ends]
     if at_end and len(task.learning_rates) > 1:
         notes.append(f"The best learning rate lies at the end of the list for {', '.join(at_end)}.")
-    if task.features.resize != "bilinear":
+    else:
         notes.append(
             f"Maps are resized by {task.features.resize} pooling, the published protocol resizes them bilinearly."
         )

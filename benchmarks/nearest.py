@@ -9,7 +9,8 @@ from torch.nn import functional as F
 
 Metric = Literal["cosine", "l2"]
 
-_BLOCK = 256
+_BLOCK_NUMBERS = 2**24
+"""Similarities that are held at once."""
 
 
 def nearest(
@@ -30,7 +31,7 @@ def nearest(
     if metric == "cosine":
         queries, gallery = F.normalize(queries), F.normalize(gallery)
     values, indices = [], []
-    for part in queries.split(_BLOCK):
+    for part in queries.split(max(1, _BLOCK_NUMBERS // len(gallery))):
         if metric == "cosine":
             similarity = part @ gallery.T
         else:

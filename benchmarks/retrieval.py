@@ -271,6 +271,10 @@ def _search(
         progress=lambda done, total: job.progress(f"features of {layer}", done, total),
     )[layer]
     values = table.grid[:, 0] if task.summary == "grid" else table.pooled[:, 0] * table.scale
+    if not np.isfinite(values).all():
+        raise BenchError(
+            f"layer {layer}: features exceed 65,504 times their usual size; the weights are broken"
+        )
     gallery = _rows(values, np.searchsorted(rows, data.gallery))
     queries = _rows(values, np.searchsorted(rows, data.queries))
     # One more: a query that lies in the gallery finds itself first, or behind its copies.

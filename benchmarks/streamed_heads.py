@@ -43,9 +43,9 @@ class Schedule:
     weight_decay: float = 5e-4
 
     def __post_init__(self) -> None:
-        if min(self.steps, self.batch_size, self.drop_every) < 1:
+        if min(self.steps, self.drop_every) < 1 or self.batch_size < 2:
             raise ValueError(
-                f"steps ({self.steps}), batch_size ({self.batch_size}) and drop_every ({self.drop_every}) must be at least 1"
+                f"steps ({self.steps}) and drop_every ({self.drop_every}) must be at least 1, batch_size ({self.batch_size}) 2"
             )
 
 
@@ -197,7 +197,8 @@ def _random_batches(
         except ValueError as error:
             raise BenchError(str(error)) from error
         pixels = torch.from_numpy(images).to(network.device).permute(0, 3, 1, 2)
-        inputs = to_input(pixels, normalisation=network.normalisation).contiguous()
+        inputs = to_input(pixels, normalisation=network.normalisation)
+        inputs = inputs.contiguous(memory_format=torch.channels_last)
         return inputs, np.array([index for _, index in part], np.int64)
 
     yield from ahead(

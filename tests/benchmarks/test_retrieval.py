@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from scenelift.adapt.weights import InputNormalisation
 from scenelift.benchmarks.card import NetworkFacts
 from scenelift.benchmarks.draw_retrieval import Column, draw_retrieval
 from scenelift.benchmarks.features import FeatureSettings
+from scenelift.benchmarks.nearest import Metric
 from scenelift.benchmarks.network import Network
 from scenelift.benchmarks.retrieval import (
     RetrievalTask,
@@ -74,7 +76,9 @@ def test_precision_on_noise_is_chance(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("metric", ["cosine", "l2"])
 @pytest.mark.parametrize("summary", ["grid", "mean"])
-def test_neighbours_are_those_of_brute_force(tmp_path: Path, metric: str, summary: str) -> None:
+def test_neighbours_are_those_of_brute_force(
+    tmp_path: Path, metric: Metric, summary: Literal["grid", "mean"]
+) -> None:
     path = write_tar(tmp_path / "a.tar", voc(12))
     task = replace(QUICK, metric=metric, summary=summary)
     network = network_of()
@@ -132,8 +136,12 @@ def test_queries_depend_on_names_and_seed_alone(tmp_path: Path) -> None:
 def test_whatever_the_workers_and_batches(tmp_path: Path) -> None:
     path = write_tar(tmp_path / "a.tar", class_folders(train=8, val=4))
     base = QUICK.run(network_of(), job=job_of(path, tmp_path / "a"))
-    for change in ({"workers": 0}, {"workers": 3}, {"batch_size": 5}):
-        task = replace(QUICK, features=replace(SMALL, **change))
+    for settings in (
+        replace(SMALL, workers=0),
+        replace(SMALL, workers=3),
+        replace(SMALL, batch_size=5),
+    ):
+        task = replace(QUICK, features=settings)
         other = task.run(network_of(), job=job_of(path, tmp_path / "b"))
         assert other.figures == base.figures
     saved = [(tmp_path / out / "neighbours.json") for out in ("a", "b")]
