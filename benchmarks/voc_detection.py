@@ -381,7 +381,7 @@ def desk(*, track: Track = "fast") -> VocDetectionTask:
             test_longest_px=400,
         ),
         schedule=Schedule(
-            steps=1000, learning_rate=0.01, milestones=(750,), warm_up=50, clip_norm=10.0
+            steps=2000, learning_rate=0.01, milestones=(1500,), warm_up=50, clip_norm=10.0
         ),
         learn_limit=1000,
         judge_limit=500,
