@@ -109,8 +109,8 @@ def with_normals(frames: NyudSource, folder: Path) -> NyudWithNormals:
         by_number[number] = entry.name
     names = []
     for index in range(len(frames)):
-        number = _NUMBER.search(frames.name(index))
-        name = by_number.get(int(number[1])) if number is not None else None
+        digits = _NUMBER.search(frames.name(index))
+        name = by_number.get(int(digits[1])) if digits is not None else None
         if name is None:
             raise NyudError(
                 f"{folder}: no normals of frame {frames.name(index)}; looked for a .png or .mat with that number"
@@ -166,7 +166,7 @@ def _from_png(data: bytes, *, name: str) -> Float[np.ndarray, "h w 3"]:
     if blue_first is None or blue_first.ndim != 3 or blue_first.shape[2] != 3:
         raise NyudError(f"{name}: is damaged, or has no three components")
     components = blue_first[..., ::-1].astype(np.float64)
-    most = np.iinfo(blue_first.dtype).max
+    most = 65535 if blue_first.dtype == np.uint16 else 255
     return np.where((components > 0).any(axis=-1, keepdims=True), 2 * components / most - 1, 0)
 
 
