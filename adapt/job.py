@@ -39,7 +39,7 @@ def train_run(config: TrainConfig, *, observer: Observer) -> Path:
     """
     content, execution = config.content, config.execution
     process = PartialState(cpu=execution.device == "cpu" or not torch.cuda.is_available())
-    device = _device(execution.device, default=process.device)
+    device = _device(execution.device, default=torch.device(str(process.device)))
     if content.batch_size % process.num_processes:
         raise RunError(
             f"batch_size {content.batch_size} does not divide among {process.num_processes} processes"

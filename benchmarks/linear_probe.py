@@ -427,7 +427,7 @@ def _notes(task: ProbeTask, answers: Sequence[Answers], *, final: bool) -> tuple
             + f" for {task.heads.epochs} epochs from zero, at the best of {len(task.learning_rates)} learning rates on the pictures "
             "held out for selection; the published protocol draws random crops for 140,000 steps at a rate of 0.01."
         )
-    ends = {task.learning_rates[0], task.learning_rates[-1]}
+    ends = set(task.learning_rates[:1] + task.learning_rates[-1:])
     at_end = [answer.layer for answer in answers if answer.learning_rate in ends]
     if at_end and len(task.learning_rates) > 1:
         notes.append(f"The best learning rate lies at the end of the list for {', '.join(at_end)}.")
@@ -454,7 +454,7 @@ def _save(answers: Sequence[Answers], *, data: ProbeData, job: Job) -> None:
     job.out.mkdir(parents=True, exist_ok=True)
     part = job.out / "scores.npz.part"
     with part.open("wb") as file:
-        np.savez_compressed(file, **arrays)
+        np.savez_compressed(file, **arrays)  # pyright: ignore[reportArgumentType] no such name
     part.replace(job.out / "scores.npz")
 
 

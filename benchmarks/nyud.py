@@ -168,6 +168,7 @@ class NyudTask:
             classes=self._classes,
             progress=lambda done: job.progress("reading frames", done, len(data.taught)),
         )
+        groups: list[tuple[NyudTaskName, ...]]
         groups = [self.tasks] if self.joint else [(task,) for task in self.tasks]
         models = []
         for tasks in groups:

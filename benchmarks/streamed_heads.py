@@ -60,8 +60,8 @@ class ProbeHeads(nn.Module):
         self.linears = nn.ModuleDict()
         for name, d in dimensions.items():
             linear = nn.utils.skip_init(nn.Linear, d, num_classes)
-            nn.init.zeros_(linear.weight)
-            nn.init.zeros_(linear.bias)
+            for parameter in linear.parameters():
+                nn.init.zeros_(parameter)
             self.linears[name] = linear
 
     def forward(self, grids: Mapping[str, Float[Tensor, "n _"]]) -> dict[str, Float[Tensor, "n c"]]:

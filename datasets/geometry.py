@@ -143,7 +143,7 @@ def cut_frame(frame: Frame, cut: Cut, *, crop_px: int) -> Frame:
     """
     rows = slice(cut.top_px, cut.top_px + cut.side_px)
     columns = slice(cut.left_px, cut.left_px + cut.side_px)
-    square = {name: array[rows, columns] for name, array in frame.items()}
+    square: Frame = {name: array[rows, columns] for name, array in frame.items()}
     done: Frame = {}
     for name, part in _resample(square, height=crop_px, width=crop_px).items():
         done[name] = _mirrored(part) if cut.mirrored else np.ascontiguousarray(part)

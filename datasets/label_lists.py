@@ -360,7 +360,7 @@ def _checked(tree: Tree, found: Listed) -> Listed:
             raise LabelError(f"{tree.source}: {found.top}{strange} is labelled but no photo")
     if len(found.classes) < 2:
         raise LabelError(
-            f"{tree.source}: one class, {found.classes[0]!r}: a probe needs two to tell apart"
+            f"{tree.source}: one class, {''.join(found.classes)!r}: a probe needs two to tell apart"
         )
     if len(found.classes) > _MAX_CLASSES:
         raise LabelError(

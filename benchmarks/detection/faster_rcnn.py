@@ -4,6 +4,7 @@ import contextlib
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -146,8 +147,7 @@ def train_faster(
     ]
     if not learnable:
         raise BenchError("no picture to learn from has an object")
-    model.transform.min_size = sizes.train_short_px
-    model.transform.max_size = sizes.train_longest_px
+    _resize_to(model, shorts_px=sizes.train_short_px, longest_px=sizes.train_longest_px)
 
     def batch(step: int) -> list[tuple[Tensor, dict[str, Tensor]]]:
         count = settings.pictures
@@ -167,8 +167,7 @@ def train_faster(
 
     batches = prefetched(batch, steps=schedule.steps)
     losses = fit(model.train(), batches, loss_of=loss_of, schedule=schedule, progress=progress)
-    model.transform.min_size = (sizes.test_short_px,)
-    model.transform.max_size = sizes.test_longest_px
+    _resize_to(model, shorts_px=(sizes.test_short_px,), longest_px=sizes.test_longest_px)
     model.eval()
     return losses
 
@@ -229,3 +228,8 @@ def _seeded(device: torch.device, *, seed: int) -> Iterator[None]:
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed)
         yield
+
+
+def _resize_to(model: FasterRCNN, *, shorts_px: tuple[int, ...], longest_px: int) -> None:
+    transform: Any = model.transform
+    transform.min_size, transform.max_size = shorts_px, longest_px

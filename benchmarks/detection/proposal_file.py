@@ -94,8 +94,7 @@ def _read_npz(path: Path) -> tuple[dict[str, Float32[np.ndarray, "n 4"]], str]:
         and names.dtype.kind == "U"
         and counts.dtype.kind in "iu"
         and boxes.dtype.kind in "fiu"
-        and boxes.ndim == 2
-        and boxes.shape[1] == 4
+        and boxes.shape == (len(boxes), 4)
         and len(names) == len(counts)
         and not ((counts < 0) | (counts > _MAX_BOXES)).any()
         and int(counts.sum()) == len(boxes)
@@ -104,7 +103,9 @@ def _read_npz(path: Path) -> tuple[dict[str, Float32[np.ndarray, "n 4"]], str]:
         raise BenchError(
             f"{path}: names {names.shape}, counts {counts.shape} and boxes {boxes.shape} do not belong together; {_WANTED}"
         )
-    parts = np.split(boxes.astype(np.float64), np.cumsum(counts)[:-1]) if len(names) else []
+    parts = (
+        np.split(boxes.astype(np.float64), np.cumsum(counts)[:-1].tolist()) if len(names) else []
+    )
     is_text = key.dtype.kind == "U" and key.size == 1
     return _by_name(path, [str(name) for name in names], parts), str(key.ravel()[0])[
         :4096

@@ -83,7 +83,8 @@ def edge_counts(
     if not ((strength >= 0) & (strength <= 1)).all():
         raise ValueError("strengths of boundaries hold NaN or values outside 0 to 1")
     radius_px = max_distance * float(np.hypot(*strength.shape))
-    columns = []
+    columns: list[tuple[int, int, int]] = []
+    column = (0, 0, 0)
     before: Bool[np.ndarray, "h w"] | None = None
     for threshold in thresholds(num_thresholds):
         above = strength >= threshold

@@ -35,7 +35,7 @@ def test_the_optimum_is_that_of_scikit_learn(cost: float, count: int, dimensions
     kernel = features.astype(np.float64) @ features.T + 1
     dual = fit(kernel, signs, costs=costs, start=np.zeros(count))
     machine = LinearSVC(
-        C=cost, class_weight={1: 2.0, -1: 1.0}, dual=False, tol=1e-8, max_iter=10_000
+        C=cost, class_weight={1: 2.0, -1: 1.0}, dual="auto", tol=1e-8, max_iter=10_000
     ).fit(features.astype(np.float64), signs)
     np.testing.assert_allclose(
         kernel @ dual,
@@ -123,7 +123,7 @@ def test_c_is_the_best_over_the_folds() -> None:
         parts = []
         for fold in range(3):
             learn, judge = folds != fold, folds == fold
-            machine = LinearSVC(C=cost, class_weight={True: 2.0, False: 1.0}, dual=False, tol=1e-8)
+            machine = LinearSVC(C=cost, class_weight={True: 2.0, False: 1.0}, dual="auto", tol=1e-8)
             machine.fit(features[learn].astype(np.float64), positive[learn])
             parts.append(ap(machine.decision_function(features[judge]), positive[judge]))
         means.append(np.mean(parts))

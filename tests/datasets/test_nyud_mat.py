@@ -41,7 +41,9 @@ def test_axes_splits_and_classes(tmp_path: Path) -> None:
     assert isinstance(train, NyudSource)
     assert ([train.name(i) for i in range(len(train))], test.name(0)) == (["0001", "0003"], "0002")
     with h5py.File(path, locking=False) as file:
-        images, depths, labels = (file[name][1] for name in ("images", "depths", "labels"))
+        images, depths, labels = (
+            np.asarray(file[f"{name}"])[1] for name in ("images", "depths", "labels")
+        )
     row, column = 57, 201
     block = images[:, 2 * column : 2 * column + 2, 2 * row : 2 * row + 2].astype(float)
     np.testing.assert_allclose(test.image(0)[row, column], block.mean(axis=(1, 2)), atol=0.5)

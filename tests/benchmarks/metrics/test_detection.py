@@ -112,7 +112,7 @@ def coco_tool(detections: Detections, truth: GroundTruthBoxes, *, crowd: bool = 
         for number, box in enumerate(boxes(detections.boxes))
     ]
     with contextlib.redirect_stdout(io.StringIO()):
-        tool = COCO()
+        tool: Any = COCO()
         tool.dataset = {
             "images": [{"id": number} for number in range(len(truth.names))],
             "annotations": annotations,
