@@ -44,7 +44,7 @@ td:last-child,th:last-child{padding-right:0}
 .n{text-align:right;white-space:nowrap}
 #audit td:last-child{min-width:15rem}
 .verdicts{list-style:none;margin:.4rem 0;padding:0}
-.verdicts li{display:grid;grid-template-columns:5.6rem 1fr;gap:.8rem;padding:.55rem 0;border-bottom:1px solid var(--rule)}
+.verdicts li{display:grid;grid-template-columns:6.6rem 1fr;gap:.8rem;padding:.55rem 0;border-bottom:1px solid var(--rule)}
 .verdicts p{margin:.15rem 0 0;color:var(--faint);font-size:.93rem}
 .state{display:flex;align-items:baseline;gap:.45rem;font-size:.85rem;font-weight:600;white-space:nowrap}
 .state::before{content:"";flex:none;width:.55rem;height:.55rem;border-radius:50%;background:currentColor}
