@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from scenelift.adapt.feature_alignment import FeatureAlignmentSettings
+from scenelift.adapt.precision import Precision
 from scenelift.datasets.geometry import Geometry
 
 
@@ -32,8 +33,9 @@ class TrainContent:
     """Pictures of each domain in a step, over all processes."""
     seed: int = 0
     """Of weights, samples and every other draw."""
-    precision: Literal["fp32", "bf16"] = "fp32"
-    """bf16: matrix products and convolutions in bfloat16, losses and critic in float32."""
+    precision: Precision = "fp32"
+    """bf16: matrix products and convolutions in bfloat16, losses and critic in float32; auto: that where the device has it in
+    hardware (the run folder then says which it was)."""
     geometry: Geometry = field(default_factory=lambda: Geometry(resize_px=128, crop_px=112))
     """Size, crop, mirror and codec, the same for both domains."""
     edge_kinds: int = 1
@@ -93,6 +95,8 @@ class TrainExecution:
     """Put the next photo in the place of one that cannot be read, and count it."""
     audit: bool = True
     """Look for shortcuts between the domains before training, and measure how far their features are apart."""
+    onnx: bool = False
+    """Write `backbone.onnx` beside the weights (extra `onnx`)."""
     tensorboard: bool = True
     """Write TensorBoard events too."""
 

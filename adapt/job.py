@@ -1,6 +1,7 @@
 """A training run from its configuration to its folder: data, method, loop, weights, report."""
 
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -18,11 +19,12 @@ from scenelift.adapt.diagnosis import diagnose_after, diagnose_before
 from scenelift.adapt.ema import WeightAverage
 from scenelift.adapt.feature_alignment import FeatureAlignment
 from scenelift.adapt.plain import from_plain, to_plain
+from scenelift.adapt.precision import resolve_precision
 from scenelift.adapt.report import write_report
 from scenelift.adapt.run_data import RunData, open_data, open_stream, validation_batches
 from scenelift.adapt.run_folder import prepare_folder
 from scenelift.adapt.train import Observer, Pace, RunState, recalibrate, train
-from scenelift.adapt.weights import InputNormalisation, load_weights_into, save_weights
+from scenelift.adapt.weights import InputNormalisation, export_onnx, load_weights_into, save_weights
 from scenelift.datasets.loaders import Source, fixed_batches
 
 
@@ -37,9 +39,12 @@ def train_run(config: TrainConfig, *, observer: Observer) -> Path:
         TrainingError: if a loss is not finite.
         OSError: if the disk is full.
     """
-    content, execution = config.content, config.execution
+    execution = config.execution
     process = PartialState(cpu=execution.device == "cpu" or not torch.cuda.is_available())
     device = _device(execution.device, default=torch.device(str(process.device)))
+    precision = resolve_precision(config.content.precision, device=device)
+    content = replace(config.content, precision=precision)
+    config = replace(config, content=content)
     if content.batch_size % process.num_processes:
         raise RunError(
             f"batch_size {content.batch_size} does not divide among {process.num_processes} processes"
@@ -193,12 +198,21 @@ def _export(
         _recalibrate(content, data.train["real"], method, device=device)
     diagnose_after(config, data, method, device=device)
     colour = content.method.colour
+    normalisation = InputNormalisation(mean=colour.mean, std=colour.std)
     save_weights(
         folder / "weights.safetensors",
         method.backbone,
-        input_normalisation=InputNormalisation(mean=colour.mean, std=colour.std),
+        input_normalisation=normalisation,
         config=to_plain(content),
     )
+    if config.execution.onnx:
+        export_onnx(
+            folder / "backbone.onnx",
+            method.backbone,
+            width=content.geometry.crop_px,
+            height=content.geometry.crop_px,
+            input_normalisation=normalisation,
+        )
 
 
 def _recalibrate(

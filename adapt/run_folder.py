@@ -42,7 +42,7 @@ def prepare_folder(config: TrainConfig) -> None:
 
 
 _OF_A_RUN = (
-    "config.json", "metrics.jsonl", "audit.json", "health.json", "evaluation.json", "weights.safetensors", "report.html",
+    "config.json", "metrics.jsonl", "audit.json", "health.json", "evaluation.json", "weights.safetensors", "backbone.onnx", "report.html",
     "pictures", "checkpoints", "tensorboard",
 )  # fmt: skip
 

@@ -26,6 +26,7 @@ import tyro
 from scenelift.adapt.config import TrainContent
 from scenelift.adapt.feature_alignment import FeatureAlignment
 from scenelift.adapt.method import Batch, Clock, StreamName
+from scenelift.adapt.precision import resolve_precision
 from scenelift.adapt.recipes import recipe
 from scenelift.adapt.run_data import open_data
 from scenelift.adapt.train import Pace, RunState, train
@@ -140,7 +141,7 @@ def _method(content: TrainContent) -> FeatureAlignment:
         content.method,
         seed=content.seed,
         device=torch.device("cpu"),
-        half=content.precision == "bf16",
+        half=resolve_precision(content.precision, device=torch.device("cpu")) == "bf16",
     )
 
 

@@ -72,6 +72,20 @@ def test_a_run_leaves_weights_report_log_and_pictures(
     )
 
 
+def test_onnx_is_written_on_demand(inputs: tuple[Path, Path], tmp_path: Path) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    out = tmp_path / "run"
+    assert main(flags(inputs, out, "--steps", "1", "--no-audit", "--onnx")) == 0
+    session = onnxruntime.InferenceSession(out / "backbone.onnx")
+    pictures = np.zeros((2, 3, 64, 64), np.float32)
+    answers = session.run(["conv5"], {"image": pictures})
+    weights = load_weights(out / "weights.safetensors")
+    with torch.no_grad():
+        expected = weights.backbone(torch.from_numpy(pictures))["conv5"]
+    np.testing.assert_allclose(answers[0], expected.numpy(), atol=1e-4)
+
+
 @pytest.mark.parametrize("more", [(), ("--average", "0.9", "--method.balance", "upgrad")])
 def test_a_resumed_run_gives_the_same_bytes(
     inputs: tuple[Path, Path], tmp_path: Path, more: tuple[str, ...]
