@@ -80,7 +80,7 @@ class TrainExecution:
     device: str = "auto"
     """cpu, cuda, cuda:1, ...; auto takes a GPU if there is one."""
     workers: int | None = None
-    """Processes that read ahead for each stream; by default one, on a GPU four."""
+    """Processes that read ahead for each stream, 0: a thread does; by default 4 on a GPU, 1 with four processors or more, else 0."""
     cache_mib: int = 1024
     """Keep the resized frames of a stream in memory if they take no more than this."""
     log_every: int = 20
