@@ -164,7 +164,7 @@ def open_parts(job: Job, *, year: int | None) -> VocParts:
     except VocError as error:
         raise BenchError(str(error)) from error
     known_year = found.opened[0].year
-    counts = {"learnt": len(learn), "test" if job.final else "selection": len(judge)}
+    counts = {"train": len(learn), "test" if job.final else "selection": len(judge)}
     return VocParts(
         learn=learn,
         judge=judge,

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from scenelift.benchmarks.card import DataFingerprint
 from scenelift.benchmarks.detection.pictures import Pictures, choose
-from scenelift.benchmarks.splits import assign_roles, hold_out
 from scenelift.benchmarks.task import BenchError, Job
-from scenelift.datasets.voc import VocError, VocImages, fingerprint, open_voc, splits
+from scenelift.benchmarks.voc_parts import find_parts
+from scenelift.datasets.voc import VocError, fingerprint, open_voc, splits
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,47 +36,23 @@ def open_parts(
         BenchError: if the data cannot be used.
         OSError: if they cannot be read.
     """
+    found = find_parts(job, year=year)
     try:
-        there = splits(job.data, year=year)
-        roles = assign_roles(set(there) - {"trainval"})
-        known = {name: open_voc(job.data, split=name, year=year) for name in there}
+        whole = [open_voc(job.data, split=name, year=year) for name in splits(job.data, year=year)]
     except VocError as error:
         raise BenchError(str(error)) from error
-    train, test = known[roles.train], known[roles.test]
-    learn_names: list[str] | None = None
-    judge_names: list[str] | None = None
-    if job.final:
-        learnt = [train] if roles.selection is None else [train, known[roles.selection]]
-        judged = test
-    elif roles.selection is not None:
-        learnt, judged = [train], known[roles.selection]
-    else:
-        learnt, judged = [train], train
-        learn_names, judge_names = hold_out(sorted(train.names), seed=job.seed)
-    learn = choose(learnt, names=learn_names, limit=learn_limit, seed=job.seed)
-    judge = choose([judged], names=judge_names, limit=judge_limit, seed=job.seed)
-    _refuse_shared(learn, judge, source=str(job.data))
+    learn = choose(found.learn, limit=learn_limit, seed=job.seed)
+    judge = choose(found.judge, limit=judge_limit, seed=job.seed)
+    known_year = found.opened[0].year
     return Parts(
         learn=learn,
         judge=judge,
-        year=train.year,
+        year=known_year,
         data=DataFingerprint(
-            name=f"VOC{train.year or ''}",
+            name=f"VOC{known_year or ''}",
             splits={"train": len(learn), "test" if job.final else "selection": len(judge)},
-            sha256=fingerprint([*learnt, judged]),
-            note=roles.note,
+            sha256=fingerprint(found.opened),
+            note=found.note,
         ),
-        layout_sha256=_layout(known),
+        layout_sha256=fingerprint(whole),
     )
-
-
-def _layout(known: dict[str, VocImages]) -> str:
-    return fingerprint(known.values())
-
-
-def _refuse_shared(learn: Pictures, judge: Pictures, *, source: str) -> None:
-    shared = sorted(set(learn.names) & set(judge.names))
-    if shared:
-        raise BenchError(
-            f"{source}: {len(shared)} pictures are both learnt from and judged, {shared[0]} first; mend the lists in ImageSets/Main"
-        )

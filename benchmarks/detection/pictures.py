@@ -60,24 +60,8 @@ class Pictures:
         )
 
 
-def choose(
-    splits: Sequence[VocImages], *, names: Sequence[str] | None, limit: int | None, seed: int
-) -> Pictures:
-    """Take pictures of splits, in their order.
-
-    Args:
-        splits: Where from.
-        names: Only these; None takes all.
-        limit: At most so many, drawn by the seed; None takes all.
-        seed: Decides which.
-    """
-    wanted = None if names is None else frozenset(names)
-    places = [
-        (images, place)
-        for images in splits
-        for place in range(len(images))
-        if wanted is None or images.name(place) in wanted
-    ]
+def choose(places: Sequence[tuple[VocImages, int]], *, limit: int | None, seed: int) -> Pictures:
+    """Take pictures in their order, at most so many, drawn by the seed; None takes all."""
     if limit is not None and limit < len(places):
         kept = np.sort(np.random.default_rng(seed).permutation(len(places))[:limit])
         places = [places[place] for place in kept]

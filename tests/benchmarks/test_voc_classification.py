@@ -314,7 +314,7 @@ def test_figures_do_not_depend_on_the_order_of_lists(
     other = write_tar(tmp_path / "shuffled.tar", shuffled)
     one, two = (TINY.run(network(), job=make_job(tmp_path, path)) for path in (data, other))
     assert values(one) == values(two)
-    assert one.data.splits == two.data.splits == {"learnt": 24, "selection": 6}
+    assert one.data.splits == two.data.splits == {"train": 24, "selection": 6}
 
 
 # The whole.
@@ -326,7 +326,7 @@ def test_every_mode_is_judged_by_every_definition_from_its_file(tmp_path: Path, 
     job = make_job(tmp_path, data, final=True)
     outcome = TINY.run(judged, job=job)
     assert all(torch.equal(v, before[k]) for k, v in judged.backbone.state_dict().items())
-    assert outcome.data.splits == {"learnt": 30, "test": 12}
+    assert outcome.data.splits == {"train": 30, "test": 12}
     assert "val is the locked test" in outcome.data.note
     assert any("left out: bicycle" in note for note in outcome.notes)
     files = {

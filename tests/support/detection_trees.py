@@ -30,7 +30,8 @@ def plant(root: Path, counts: dict[str, int], *, names: tuple[str, ...], size: i
 
 def all_pictures(root: Path, *, split: str) -> Pictures:
     """Open a split."""
-    return choose([open_voc(root, split=split)], names=None, limit=None, seed=0)
+    images = open_voc(root, split=split)
+    return choose([(images, place) for place in range(len(images))], limit=None, seed=0)
 
 
 def boxes_around(
