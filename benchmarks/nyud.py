@@ -249,10 +249,10 @@ def desk() -> NyudTask:
     return NyudTask(
         joint=True,
         training=FineTuning(
-            steps=600,
+            steps=1500,
             batch_size=16,
-            resize_px=96,
-            crop_px=88,
+            resize_px=112,
+            crop_px=112,
             flip=True,
             jitter=0.3,
             optimiser="adamw",
