@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command.
 
     Returns:
-        0 done, 1 input or disk at fault, 130 stopped by Ctrl-C.
+        0 done, 1 input or disk at fault, 2 a flag at fault, 130 stopped by Ctrl-C.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     console = Console(stderr=True)
@@ -57,11 +57,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         force=True,
     )
     try:
-        base = recipe(_recipe_of(words))
+        config = _parse(words, base=recipe(_recipe_of(words)))
     except ValueError as error:
         print(f"adapt-train: {error}", file=sys.stderr)
         return 2
-    config = _parse(words, base=base)
     try:
         report = _train(config, console=console)
     except _FAULTS_OF_INPUT as error:

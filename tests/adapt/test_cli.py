@@ -188,6 +188,23 @@ def test_bad_input_ends_in_one_line(
     assert "paper" in capfd.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("--steps", "0"), "steps must be at least 1, got 0"),
+        (("--recipe", "desky"), "there are paper, released"),
+        (("--resume", "--overwrite"), "exclude each other"),
+    ],
+)
+def test_a_flag_at_fault_ends_in_one_line(
+    words: tuple[str, ...], expected: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*words, "--out", str(tmp_path / "run")]) == 2
+    told = capfd.readouterr().err
+    assert expected in told
+    assert told.count("\n") == 1
+
+
 def test_a_checkpoint_of_another_configuration_is_refused_with_the_differences(
     inputs: tuple[Path, Path], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
