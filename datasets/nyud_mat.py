@@ -11,9 +11,9 @@ from typing import Any
 import cv2
 import h5py
 import numpy as np
-import scipy.io
 from jaxtyping import Float32, Int64, Shaped, UInt8
 
+from scenelift.datasets.mat_v5 import MatError, read_mat
 from scenelift.datasets.nyu40 import NYU40_TO_13
 from scenelift.datasets.nyud import (
     HEIGHT,
@@ -237,24 +237,9 @@ def read_small_mat(path: Path, *, name: str) -> Shaped[np.ndarray, "..."]:
     if path.stat().st_size > _MAX_SMALL_BYTES:
         raise NyudError(f"{path}: has {path.stat().st_size} bytes, more than {_MAX_SMALL_BYTES}")
     try:
-        shapes = {found: (shape, kind) for found, shape, kind in scipy.io.whosmat(path)}
-        shape, kind = shapes.get(name, ((0,), ""))
-        sound = np.prod(shape, dtype=float) <= _MAX_CLASSES and kind in _NUMBERS
-        value = scipy.io.loadmat(path, variable_names=[name])[name] if sound else None
-    except Exception as error:
-        told = " ".join(str(error).split())[:120]
-        raise NyudError(f"{path}: no MATLAB file of version 5 ({told})") from error
-    if value is None:
-        told = ", ".join(f"{found} ({kind})" for found, (_, kind) in shapes.items())[:200]
-        raise NyudError(f"{path}: holds no numbers {name}; there are {told or 'none'}")
-    return np.asarray(value)
-
-
-_NUMBERS = frozenset(
-    {
-        "double",
-        "single",
-        "logical",
-        *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)),
-    }
-)
+        value = read_mat(path.read_bytes(), name=str(path), variable=name)
+    except MatError as error:
+        raise NyudError(f"{error}; wanted: numbers {name}") from error
+    if not isinstance(value, np.ndarray) or value.size > _MAX_CLASSES:
+        raise NyudError(f"{path}: {name} must be an array of at most {_MAX_CLASSES} numbers")
+    return value
