@@ -19,12 +19,13 @@ from scenelift.adapt.live import LiveTable
 from scenelift.adapt.recipes import recipe, recipes
 from scenelift.adapt.train import TrainingError
 from scenelift.adapt.weights import WeightsError
+from scenelift.datasets.labelled import LabelError as BadLabelsError
 from scenelift.datasets.photo_files import PhotoError
 from scenelift.datasets.store import StoreError
 from scenelift.datasets.tar_index import TarError
 
 _FAULTS_OF_INPUT = (
-    RunError, CheckpointError, WeightsError, LabelError, PhotoError, TarError, StoreError, TrainingError, OSError, ImportError,
+    RunError, CheckpointError, WeightsError, LabelError, BadLabelsError, PhotoError, TarError, StoreError, TrainingError, OSError, ImportError,
 )  # fmt: skip
 """What is told in one line. Anything else is a bug, and keeps its traceback."""
 
@@ -91,6 +92,8 @@ def _parse(words: Sequence[str], *, base: TrainContent) -> TrainConfig:
         args=words,
         prog="adapt-train",
         description=_DESCRIPTION.format(recipes=", ".join(name for name, _ in recipes())),
+        # The recipe chooses the method; its flags then are those of --method.
+        config=(tyro.conf.AvoidSubcommands,),
     )
 
 

@@ -11,6 +11,8 @@ import torch
 from jaxtyping import Float, Float32, Int64, UInt8
 from torch import Tensor
 
+from scenelift.adapt.network_input import Space, in_space
+
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -38,8 +40,10 @@ class ColourSettings:
     """Share of samples that a Gaussian blurs."""
     blur_sigma_px: tuple[float, float] = (0.1, 2.0)
     """Least and greatest standard deviation of it."""
+    space: Space = "rgb"
+    """The colour space that the network reads."""
     mean: tuple[float, float, float] = IMAGENET_MEAN
-    """Subtracted from values in 0 to 1."""
+    """Subtracted, in that space; sRGB from 0 to 1."""
     std: tuple[float, float, float] = (1.0, 1.0, 1.0)
     """Divided by; 1 is the paper's, `IMAGENET_STD` torchvision's."""
     channels_last: bool = False
@@ -122,6 +126,8 @@ def _pick(values: Tensor, choice: Int64[Tensor, " n"] | None) -> Tensor:
 def _normalise(
     values: Float[Tensor, "n c h w"], *, settings: ColourSettings
 ) -> Float[Tensor, "n 3 h w"]:
+    if settings.space != "rgb":
+        values = in_space(values.expand(-1, 3, -1, -1), settings.space)
     shifted = values - _by_channel(settings.mean, like=values)
     if settings.std != (1.0, 1.0, 1.0):
         shifted /= _by_channel(settings.std, like=values)

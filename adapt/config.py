@@ -10,7 +10,11 @@ from typing import Literal
 
 from scenelift.adapt.feature_alignment import FeatureAlignmentSettings
 from scenelift.adapt.precision import Precision
+from scenelift.adapt.pretext.method import PretextSettings
 from scenelift.datasets.geometry import Geometry
+
+MethodSettings = FeatureAlignmentSettings | PretextSettings
+"""Of everything that `adapt-train` trains."""
 
 
 class RunError(ValueError):
@@ -27,6 +31,8 @@ class TrainContent:
     """Files that `render-scenes` wrote."""
     real: Path | None = None
     """Photos: a folder, a list file, a tar archive, or Places-365 as it is published."""
+    labelled: Path | None = None
+    """Pictures with a class each: ImageNet or any folders of classes, Tiny-ImageNet, MiniPlaces; a folder or a tar archive."""
     steps: int = 2000
     """Updates of the backbone."""
     batch_size: int = 32
@@ -42,8 +48,8 @@ class TrainContent:
     """Edge kinds that are learnt, added up: 1 instance boundary (the paper's), 2 occlusion, 4 crease, 8 texture."""
     min_edge_pixels: int = 0
     """Leave out frames with fewer edge pixels, counted at 256 x 256; the paper's is 350."""
-    method: FeatureAlignmentSettings = field(default_factory=FeatureAlignmentSettings)
-    """Networks, losses, alignment, balance and optimisers."""
+    method: MethodSettings = field(default_factory=FeatureAlignmentSettings)
+    """What learns: networks, losses and optimisers."""
     average: float | None = None
     """Decay of a running average of the weights of backbone and heads, which is then exported and judged; none by default."""
     validate_every: int = 250

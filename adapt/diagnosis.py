@@ -9,9 +9,8 @@ import torch
 
 from scenelift.adapt.audit import SMALLEST_PX, FileFacts, audit_shortcuts, write_audit
 from scenelift.adapt.config import TrainConfig, TrainContent
-from scenelift.adapt.feature_alignment import FeatureAlignment
 from scenelift.adapt.health import ADistance, a_distances, pool_features, write_health
-from scenelift.adapt.method import Batch, StreamName
+from scenelift.adapt.method import Adapts, Batch, StreamName
 from scenelift.adapt.run_data import RunData
 from scenelift.datasets.loaders import Source, fixed_batches
 from scenelift.datasets.photos import PhotoDataset
@@ -38,7 +37,7 @@ def _diagnosed(
 
 
 def _distances(
-    config: TrainConfig, data: RunData, method: FeatureAlignment, *, device: torch.device
+    config: TrainConfig, data: RunData, method: Adapts, *, device: torch.device
 ) -> dict[str, ADistance]:
     pooled: dict[str, dict[str, Any]] = {}
     for name in ("synthetic", "real"):
@@ -52,10 +51,10 @@ def _distances(
 
 
 def diagnose_before(
-    config: TrainConfig, data: RunData, method: FeatureAlignment, *, device: torch.device
+    config: TrainConfig, data: RunData, method: Adapts, *, device: torch.device
 ) -> None:
     """Look for shortcuts, and measure the distances of the untrained features."""
-    if not config.execution.audit or "real" not in data.held_out:
+    if not config.execution.audit or not {"synthetic", "real"} <= data.held_out.keys():
         return
     images = {
         name: torch.cat(
@@ -81,22 +80,22 @@ def diagnose_before(
     write_health(
         folder / "health.json",
         before=_distances(config, data, method, device=device),
-        aligned_layers=content.method.align.layers,
+        aligned_layers=method.aligned_layers,
     )
 
 
 def diagnose_after(
-    config: TrainConfig, data: RunData, method: FeatureAlignment, *, device: torch.device
+    config: TrainConfig, data: RunData, method: Adapts, *, device: torch.device
 ) -> None:
     """Measure the distances of the trained features, beside those of before."""
-    if not config.execution.audit or "real" not in data.held_out:
+    if not config.execution.audit or not {"synthetic", "real"} <= data.held_out.keys():
         return
     path = config.execution.out / "health.json"
     write_health(
         path,
         before=_read_before(path),
         after=_distances(config, data, method, device=device),
-        aligned_layers=config.content.method.align.layers,
+        aligned_layers=method.aligned_layers,
     )
 
 

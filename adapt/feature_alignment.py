@@ -21,7 +21,8 @@ from scenelift.adapt.discriminators import Norm, build_discriminator
 from scenelift.adapt.heads import TASKS, Design, at_stride, build_heads
 from scenelift.adapt.initialise import Init
 from scenelift.adapt.losses import Variant, depth_loss, edge_loss, normal_loss
-from scenelift.adapt.method import Batch, Clock, Features, StreamName
+from scenelift.adapt.method import Batch, Clock, Features, NonFiniteLossError, StreamName
+from scenelift.adapt.network_input import InputNormalisation
 from scenelift.adapt.optimise import OptimiserSettings, make_optimiser, set_rate
 from scenelift.adapt.pictures import (
     draw_depth,
@@ -37,10 +38,6 @@ LABELS: Mapping[Task, str] = {"edge": "edge", "depth": "z_depth_m", "normal": "n
 """What a batch calls the truth of a task."""
 
 
-class NonFiniteLossError(ArithmeticError):
-    """A loss is not a number."""
-
-
 class LabelError(ValueError):
     """A label is not a number."""
 
@@ -49,6 +46,8 @@ class LabelError(ValueError):
 class FeatureAlignmentSettings:
     """The networks, what they learn and how."""
 
+    kind: Literal["feature-alignment"] = "feature-alignment"
+    """Which method this is."""
     backbone: str = "alexnet-small"
     """Which network; `timm:NAME` for those of timm."""
     init: Init = "default"
@@ -94,6 +93,16 @@ class FeatureAlignmentSettings:
         missing = [task for task in self.tasks if task not in self.weights]
         if missing:
             raise ValueError(f"weights lacks {', '.join(missing)}")
+
+    @property
+    def sources(self) -> tuple[StreamName, ...]:
+        """What data must be named."""
+        return ("synthetic",) if self.align.method == "none" else ("synthetic", "real")
+
+    @property
+    def reads_labels(self) -> bool:
+        """Whether it looks at more of rendered pictures than their colours."""
+        return True
 
 
 class FeatureAlignment:
@@ -173,6 +182,22 @@ class FeatureAlignment:
     def streams(self) -> tuple[StreamName, ...]:
         """Rendered pictures, and photos where the alignment looks at them."""
         return ("synthetic", "real") if self.alignment.needs_real_pictures else ("synthetic",)
+
+    @property
+    def input_normalisation(self) -> InputNormalisation:
+        """What the backbone is fed."""
+        colour = self.settings.colour
+        return InputNormalisation(space=colour.space, mean=colour.mean, std=colour.std)
+
+    @property
+    def aligned_layers(self) -> tuple[str, ...]:
+        """Where the domains are brought together."""
+        return self.settings.align.layers
+
+    @property
+    def real_statistics(self) -> bool:
+        """Whether the exported batch norms are to hold the statistics of photos."""
+        return self.alignment.statistics == "real"
 
     def step(self, batches: Mapping[StreamName, Batch], *, clock: Clock) -> dict[str, Tensor]:
         """Let the critic learn, then backbone and heads.

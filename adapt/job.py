@@ -6,8 +6,8 @@ from pathlib import Path
 
 import torch
 from accelerate import PartialState
-from torch import nn
 
+from scenelift.adapt.backbones import Backbone
 from scenelift.adapt.checkpoint import (
     CheckpointError,
     differences,
@@ -17,14 +17,16 @@ from scenelift.adapt.checkpoint import (
 from scenelift.adapt.config import RunError, TrainConfig, TrainContent
 from scenelift.adapt.diagnosis import diagnose_after, diagnose_before
 from scenelift.adapt.ema import WeightAverage
-from scenelift.adapt.feature_alignment import FeatureAlignment
+from scenelift.adapt.feature_alignment import FeatureAlignment, FeatureAlignmentSettings
+from scenelift.adapt.method import Adapts, Method
 from scenelift.adapt.plain import from_plain, to_plain
 from scenelift.adapt.precision import resolve_precision
+from scenelift.adapt.pretext.method import Pretext, PretextSettings
 from scenelift.adapt.report import write_report
 from scenelift.adapt.run_data import RunData, open_data, open_stream, validation_batches
 from scenelift.adapt.run_folder import prepare_folder
 from scenelift.adapt.train import Observer, Pace, RunState, recalibrate, train
-from scenelift.adapt.weights import InputNormalisation, export_onnx, load_weights_into, save_weights
+from scenelift.adapt.weights import export_onnx, load_weights, load_weights_into, save_weights
 from scenelift.datasets.loaders import Source, fixed_batches
 
 
@@ -52,17 +54,14 @@ def train_run(config: TrainConfig, *, observer: Observer) -> Path:
     chief = process.is_main_process
     data = open_data(content, skip_bad_photos=execution.skip_bad_photos)
     try:
-        method = FeatureAlignment(
-            content.method,
-            seed=content.seed,
-            device=device,
-            half=content.precision == "bf16",
-            rank=process.process_index,
-        )
+        method = build_method(content, data, device=device, rank=process.process_index)
     except ValueError as error:
         raise RunError(str(error)) from error
     average = (
-        WeightAverage({"backbone": method.backbone, "heads": method.heads}, decay=content.average)
+        WeightAverage(
+            {name: n for name, n in method.networks().items() if name in ("backbone", "heads")},
+            decay=content.average,
+        )
         if content.average is not None
         else None
     )
@@ -72,7 +71,7 @@ def train_run(config: TrainConfig, *, observer: Observer) -> Path:
     process.wait_for_everyone()
     state = _resumed(method, average, config) if execution.resume else RunState(average=average)
     validation = validation_batches(content, data, method.streams, device=device)
-    if chief and state.start == 0:
+    if chief and state.start == 0 and isinstance(method, Adapts):
         diagnose_before(config, data, method, device=device)
     with ExitStack() as stack:
         streams = {
@@ -106,11 +105,31 @@ def train_run(config: TrainConfig, *, observer: Observer) -> Path:
     return write_report(folder) if chief else folder
 
 
-def load_method(folder: Path, *, device: torch.device) -> FeatureAlignment:
-    """Build the method of a finished or running training run: its last heads (averaged, if it averages), and the backbone it exported.
+def build_method(
+    content: TrainContent, data: RunData, *, device: torch.device, rank: int = 0
+) -> Method:
+    """Build what learns.
 
     Raises:
-        RunError: if the folder holds no run.
+        ValueError: if a layer, a backbone or a choice is unknown.
+    """
+    half = content.precision == "bf16"
+    match content.method:
+        case FeatureAlignmentSettings():
+            return FeatureAlignment(
+                content.method, seed=content.seed, device=device, half=half, rank=rank
+            )
+        case PretextSettings():
+            return Pretext(
+                content.method, seed=content.seed, device=device, half=half, classes=data.classes
+            )
+
+
+def load_method(folder: Path, *, device: torch.device) -> FeatureAlignment:
+    """Build the method of a run of feature alignment: its last heads (averaged, if it averages), and the backbone it exported.
+
+    Raises:
+        RunError: if the folder holds no such run.
         CheckpointError: if its checkpoint is damaged.
     """
     found = list_checkpoints(folder / "checkpoints") if folder.is_dir() else []
@@ -118,6 +137,10 @@ def load_method(folder: Path, *, device: torch.device) -> FeatureAlignment:
         raise RunError(f"{folder}: holds no checkpoint; name the folder of a training run")
     state = load_checkpoint(found[-1])
     content = from_plain(TrainContent, state["config"])
+    if not isinstance(content.method, FeatureAlignmentSettings):
+        raise RunError(
+            f"{folder}: trained by {content.method.kind}, which has no heads for depth and normals"
+        )
     method = FeatureAlignment(content.method, seed=content.seed, device=device)
     method.load_state_dict(state["method"])
     if state["average"]:
@@ -152,9 +175,7 @@ def _device(name: str, *, default: torch.device) -> torch.device:
     return device
 
 
-def _resumed(
-    method: FeatureAlignment, average: WeightAverage | None, config: TrainConfig
-) -> RunState:
+def _resumed(method: Method, average: WeightAverage | None, config: TrainConfig) -> RunState:
     found = list_checkpoints(config.execution.out / "checkpoints")
     if not found:
         return RunState(average=average)
@@ -178,45 +199,41 @@ def _resumed(
 def _export(
     config: TrainConfig,
     data: RunData,
-    method: FeatureAlignment,
+    method: Method,
     average: WeightAverage | None,
     *,
     device: torch.device,
 ) -> None:
     """Choose the weights, estimate their statistics on photos if that is asked for, and write them."""
     content, folder = config.content, config.execution.out
+    backbone = method.networks()["backbone"]
     if content.select == "best" and (folder / "checkpoints" / "best.pt").is_file():
         best = load_checkpoint(folder / "checkpoints" / "best.pt")
-        method.backbone.load_state_dict(best["backbone"])
+        backbone.load_state_dict(best["backbone"])
     elif average is not None:
-        method.backbone.load_state_dict(average.networks["backbone"].state_dict())
-    if (
-        method.alignment.statistics == "real"
-        and content.recalibrate_batches
-        and "real" in data.train
-    ):
-        _recalibrate(content, data.train["real"], method, device=device)
-    diagnose_after(config, data, method, device=device)
-    colour = content.method.colour
-    normalisation = InputNormalisation(mean=colour.mean, std=colour.std)
+        backbone.load_state_dict(average.networks["backbone"].state_dict())
+    if isinstance(method, Adapts):
+        if method.real_statistics and content.recalibrate_batches and "real" in data.train:
+            _recalibrate(content, data.train["real"], method, device=device)
+        diagnose_after(config, data, method, device=device)
+    if not isinstance(backbone, Backbone):
+        raise TypeError(f"the network named backbone is a {type(backbone).__name__}")
+    path = folder / "weights.safetensors"
     save_weights(
-        folder / "weights.safetensors",
-        method.backbone,
-        input_normalisation=normalisation,
-        config=to_plain(content),
+        path, backbone, input_normalisation=method.input_normalisation, config=to_plain(content)
     )
     if config.execution.onnx:
         export_onnx(
             folder / "backbone.onnx",
-            method.backbone,
+            load_weights(path).backbone,
             width=content.geometry.crop_px,
             height=content.geometry.crop_px,
-            input_normalisation=normalisation,
+            input_normalisation=method.input_normalisation,
         )
 
 
 def _recalibrate(
-    content: TrainContent, photos: Source, method: FeatureAlignment, *, device: torch.device
+    content: TrainContent, photos: Source, method: Adapts, *, device: torch.device
 ) -> None:
     def forward() -> None:
         for batch in fixed_batches(
@@ -230,5 +247,4 @@ def _recalibrate(
         ):
             method.see(batch)
 
-    network: nn.Module = method.backbone
-    recalibrate(network, forward=forward)
+    recalibrate(method.networks()["backbone"], forward=forward)

@@ -10,12 +10,18 @@ from typing import Any, Protocol, runtime_checkable
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
+from scenelift.adapt.network_input import InputNormalisation
+
 StreamName = str
 """synthetic, real, labelled or images."""
 Batch = dict[str, Tensor]
 """One batch of a stream on the training device: `image` (UInt8 n 3 h w, sRGB), `sample_seed` (Int64 n: what random decisions on
 the device are made from) and, where the stream has labels, `z_depth_m` (Float32 n 1 h w), `normal` (Float32 n 3 h w), `edge`
-(Bool n 1 h w), `valid` (Bool n 1 h w), `semantic` (Int64 n h w)."""
+(Bool n 1 h w), `valid` (Bool n 1 h w), `semantic` (Int64 n h w), or `label` (Int64 n: the class of the whole picture)."""
+
+
+class NonFiniteLossError(ArithmeticError):
+    """A loss is not a number."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,6 +46,11 @@ class Method(Protocol):
     @property
     def streams(self) -> tuple[StreamName, ...]:
         """The streams that `step` wants a batch of."""
+        ...
+
+    @property
+    def input_normalisation(self) -> InputNormalisation:
+        """What the backbone is fed; written beside its weights."""
         ...
 
     def step(self, batches: Mapping[StreamName, Batch], *, clock: Clock) -> dict[str, Tensor]:
@@ -77,3 +88,26 @@ class Method(Protocol):
 
 Features = dict[str, Float[Tensor, "..."]]
 """Feature maps by layer name, in order of depth, each n c h w (tokens: n c 1 t)."""
+
+
+@runtime_checkable
+class Adapts(Method, Protocol):
+    """A method that brings the features of two domains together, so that one may ask how far they are apart."""
+
+    @property
+    def aligned_layers(self) -> tuple[str, ...]:
+        """Where."""
+        ...
+
+    @property
+    def real_statistics(self) -> bool:
+        """Whether the exported batch norms are to hold the statistics of photos."""
+        ...
+
+    def features(self, batch: Batch) -> Features:
+        """Return the feature maps of a batch by the backbone as it is, in evaluation mode."""
+        ...
+
+    def see(self, batch: Batch) -> Features:
+        """Return the feature maps of a batch by the backbone in the mode it is in."""
+        ...

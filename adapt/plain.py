@@ -4,7 +4,7 @@ import dataclasses
 import json
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -34,7 +34,7 @@ def _value(hint: Any, value: Any) -> Any:
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
         inner = [argument for argument in arguments if argument is not type(None)]
-        return None if value is None else _value(inner[0], value)
+        return None if value is None else _value(_meant(inner, value), value)
     if dataclasses.is_dataclass(hint):
         return from_plain(typing.cast(type, hint), value)
     if origin is tuple:
@@ -45,3 +45,15 @@ def _value(hint: Any, value: Any) -> Any:
     if hint is Path:
         return Path(value)
     return value
+
+
+def _meant(kinds: Sequence[Any], value: Any) -> Any:
+    """Choose among several dataclasses the one whose first field, a literal (`kind`, `name`), holds what the value says."""
+    for kind in kinds:
+        if dataclasses.is_dataclass(kind) and isinstance(value, Mapping):
+            first = dataclasses.fields(kind)[0].name
+            hint = typing.get_type_hints(kind)[first]
+            if len(kinds) > 1 and value.get(first) not in typing.get_args(hint):
+                continue
+        return kind
+    raise ValueError(f"none of {', '.join(kind.__name__ for kind in kinds)} is meant by {value}")

@@ -13,6 +13,7 @@ from scenelift.adapt.colour import ColourSettings
 from scenelift.adapt.config import TrainContent
 from scenelift.adapt.feature_alignment import FeatureAlignmentSettings, Task
 from scenelift.adapt.optimise import OptimiserSettings
+from scenelift.adapt.pretext import recipes as pretext
 from scenelift.datasets.geometry import Geometry
 
 EPOCHS, BATCH = 30, 224
@@ -55,6 +56,7 @@ def recipes() -> list[tuple[str, Callable[[], TrainContent]]]:
         ("ablation-conv5-1.5m", lambda: paper(million_frames=1.5)),
         ("desk", desk),
         ("demo", demo),
+        *pretext.recipes(),
     ]
 
 

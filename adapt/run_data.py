@@ -5,12 +5,14 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 from accelerate import PartialState
 
 from scenelift.adapt.config import RunError, TrainConfig, TrainContent
 from scenelift.adapt.method import Batch, StreamName
+from scenelift.datasets.labelled import open_labelled_splits
 from scenelift.datasets.loaders import Source, Stream, fixed_batches
 from scenelift.datasets.photo_files import PhotoError
 from scenelift.datasets.photos import PhotoDataset
@@ -19,6 +21,11 @@ from scenelift.datasets.store import Channel, StoreError
 from scenelift.datasets.synthetic import SyntheticDataset, min_edge_pixels
 
 _CHANNELS: tuple[Channel, ...] = ("image", "depth", "normal", "edge", "instance")
+_MISSING: Mapping[StreamName, str] = {
+    "synthetic": "no rendered pictures: give --synthetic FILE (`render-scenes --out synth.h5` makes one)",
+    "real": "no photos: give --real DIR (feature alignment alone does without, with --method.align.method none)",
+    "labelled": "no labelled pictures: give --labelled DIR (folders of classes, or a tar archive of them)",
+}
 _logger = logging.getLogger(__name__)
 
 
@@ -28,6 +35,8 @@ class RunData:
 
     train: Mapping[StreamName, Source]
     held_out: Mapping[StreamName, Source]
+    classes: tuple[str, ...] = ()
+    """Names of the labels of `labelled`, if it was named."""
 
 
 def open_data(content: TrainContent, *, skip_bad_photos: bool = False) -> RunData:
@@ -35,44 +44,55 @@ def open_data(content: TrainContent, *, skip_bad_photos: bool = False) -> RunDat
 
     Raises:
         RunError: if a source is missing.
-        PhotoError, StoreError, OSError: if one cannot be used.
+        PhotoError, StoreError, LabelError, OSError: if one cannot be used.
     """
-    if not content.synthetic:
-        raise RunError(
-            "no rendered pictures: give --synthetic FILE (`render-scenes --out synth.h5` makes one)"
-        )
+    missing = [name for name in content.method.sources if not getattr(content, name)]
+    if missing:
+        raise RunError(_MISSING[missing[0]])
+    train_sources: dict[StreamName, Source] = {}
+    held_out: dict[StreamName, Source] = {}
+    classes: tuple[str, ...] = ()
+    if content.synthetic:
+        train_sources["synthetic"], held_out["synthetic"] = _rendered(content)
+    if content.real is not None:
+        photos = PhotoDataset(open_photos(content.real), skip_bad=skip_bad_photos)
+        train_sources["real"] = photos
+        held_out["real"] = _held_out_photos(content.real, photos, skip_bad=skip_bad_photos)
+    if content.labelled is not None:
+        splits = open_labelled_splits(content.labelled)
+        learnt = splits.get("train") or next(iter(splits.values()))
+        train_sources["labelled"] = learnt
+        held_out["labelled"] = splits.get("val") or splits.get("test") or learnt
+        classes = learnt.classes
+        if held_out["labelled"] is learnt:
+            _logger.warning("%s has one split: validation sees its training", content.labelled)
+    return RunData(train=train_sources, held_out=held_out, classes=classes)
+
+
+def _rendered(content: TrainContent) -> tuple[SyntheticDataset, SyntheticDataset]:
+    """Open the frames that are learnt from, and the held-out ones."""
     limits = {}
     if content.min_edge_pixels:
         least = _scaled_edge_pixels(content)
         limits = {"edge_pixels": (least, float("inf"))}
 
-    def rendered(split: str) -> SyntheticDataset:
+    def opened(split: Literal["train", "val"]) -> SyntheticDataset:
         return SyntheticDataset(
             content.synthetic,
-            channels=_CHANNELS,
-            split="train" if split == "train" else "val",
+            channels=_CHANNELS if content.method.reads_labels else ("image",),
+            split=split,
             limits=limits,
             edge_bits=content.edge_kinds,
         )
 
-    train_sources: dict[StreamName, Source] = {"synthetic": rendered("train")}
-    held_out: dict[StreamName, Source] = {}
+    learnt = opened("train")
     try:
-        held_out["synthetic"] = rendered("val")
+        return learnt, opened("val")
     except StoreError:
         _logger.warning(
             "no rendered picture is in the split val: validation sees training pictures"
         )
-        held_out["synthetic"] = train_sources["synthetic"]
-    if content.real is not None:
-        photos = PhotoDataset(open_photos(content.real), skip_bad=skip_bad_photos)
-        train_sources["real"] = photos
-        held_out["real"] = _held_out_photos(content.real, photos, skip_bad=skip_bad_photos)
-    elif content.method.align.method != "none":
-        raise RunError(
-            f"alignment {content.method.align.method} wants photos: give --real DIR, or --method.align.method none"
-        )
-    return RunData(train=train_sources, held_out=held_out)
+        return learnt, learnt
 
 
 def _held_out_photos(path: Path, photos: PhotoDataset, *, skip_bad: bool) -> PhotoDataset:
@@ -129,7 +149,7 @@ def validation_batches(
     *,
     device: torch.device,
 ) -> dict[StreamName, list[Batch]]:
-    """Return the held-out batches of the streams of these names, and of photos in any case: always the same."""
+    """Return the held-out batches of the streams of these names, and of photos if there are any: always the same."""
     wanted = [name for name in data.held_out if name in names or name == "real"]
     return {
         name: list(

@@ -1,11 +1,10 @@
-"""Weights on disk: a safetensors file that says which network it holds and how pictures are normalised for it, and ONNX.
+"""Weights on disk: a safetensors file that says which network it holds and what it is fed, and ONNX.
 
-The metadata are three JSON texts: `backbone` (name, taps, folded, format version), `input` (mean and standard deviation of
-sRGB / 255, in RGB order) and `config` (whatever trained them). The tensors bear the network's own parameter names.
+The metadata are three JSON texts: `backbone` (name, taps, folded, format version), `input` (colour space, mean and
+standard deviation, `adapt/network_input.py`) and `config` (whatever trained them). The tensors bear the network's own parameter names.
 """
 
 import json
-import math
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -20,6 +19,7 @@ from torch import Tensor
 from scenelift.adapt.backbones import Backbone, empty_backbone
 from scenelift.adapt.backbones.backbone import TAPS, Taps
 from scenelift.adapt.fold import fold_batch_norm
+from scenelift.adapt.network_input import SPACES, InputNormalisation
 
 FORMAT_VERSION = 1
 SHOWN = 5
@@ -28,21 +28,6 @@ SHOWN = 5
 
 class WeightsError(ValueError):
     """A file of weights cannot be used."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class InputNormalisation:
-    """What a network is fed: (sRGB / 255 - mean) / std, channels in the order red, green, blue."""
-
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
-
-    def __post_init__(self) -> None:
-        for name, values in (("mean", self.mean), ("std", self.std)):
-            if len(values) != 3 or not all(math.isfinite(value) for value in values):
-                raise ValueError(f"{name} must be three finite numbers, got {values}")
-        if not all(value > 0 for value in self.std):
-            raise ValueError(f"std must be positive, got {self.std}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -194,8 +179,13 @@ def _input_normalisation(path: Path, metadata: Mapping[str, str]) -> InputNormal
                 raise WeightsError(
                     f"{path}: metadata 'input' has {key} {str(found)[:40]}, not three numbers"
                 )
+    space = about.get("space", "rgb")
+    if space not in SPACES:
+        raise WeightsError(
+            f"{path}: metadata 'input' has space {str(space)[:40]}, not one of {', '.join(SPACES)}"
+        )
     try:
-        return InputNormalisation(mean=triples["mean"], std=triples["std"])
+        return InputNormalisation(mean=triples["mean"], std=triples["std"], space=space)
     except ValueError as error:
         raise WeightsError(f"{path}: metadata 'input': {error}") from error
 

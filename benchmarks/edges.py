@@ -21,6 +21,7 @@ from scenelift.adapt.backbones import Backbone
 from scenelift.adapt.heads import Heads, build_heads
 from scenelift.adapt.losses import edge_loss
 from scenelift.adapt.method import Features
+from scenelift.adapt.network_input import network_input
 from scenelift.benchmarks.card import DataFingerprint, Figure, Outcome
 from scenelift.benchmarks.metrics.edges import (
     MAX_DISTANCE,
@@ -30,7 +31,7 @@ from scenelift.benchmarks.metrics.edges import (
     edge_counts,
     edge_scores,
 )
-from scenelift.benchmarks.network import Network, to_input
+from scenelift.benchmarks.network import Network
 from scenelift.benchmarks.splits import Roles, assign_roles, hold_out
 from scenelift.benchmarks.task import BenchError, Job, Work
 from scenelift.datasets.bsds import BsdsError, BsdsPictures, bsds_splits, open_bsds
@@ -233,7 +234,7 @@ def _train(
     heads.train()
     for step in range(task.steps):
         images, edge, valid = _batch(task, samples, rng=rng, device=network.device)
-        pixels = to_input(images, normalisation=network.normalisation)
+        pixels = network_input(images, normalisation=network.normalisation)
         with torch.set_grad_enabled(task.fine_tune):
             features = backbone.eval()(pixels)
         logits = heads(features, width=task.crop_px, height=task.crop_px)["edge"]
@@ -298,7 +299,7 @@ def _predict(
     backbone, heads = trained
     height, width = image.shape[:2]
     pixels = torch.from_numpy(image).permute(2, 0, 1)[None].contiguous().to(network.device)
-    inputs = to_input(pixels, normalisation=network.normalisation)
+    inputs = network_input(pixels, normalisation=network.normalisation)
     # Heads repeat their last row and column where they end before the picture does: let that fall outside.
     margin = min(2 * max(layer.stride for layer in backbone.layers), height - 1, width - 1)
     inputs = F.pad(inputs, (0, margin, 0, margin), mode="reflect")

@@ -21,7 +21,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from scenelift.adapt.backbones import Backbone
-from scenelift.benchmarks.network import Network, to_input
+from scenelift.adapt.network_input import network_input
+from scenelift.benchmarks.network import Network
 from scenelift.benchmarks.task import BenchError
 from scenelift.datasets.geometry import resize_frame
 
@@ -224,7 +225,7 @@ def prepared_batches(
             [cut_views(pictures, index, views=views, settings=settings) for index in part]
         )
         pixels = torch.from_numpy(cut).to(network.device).permute(0, 1, 4, 2, 3).flatten(0, 1)
-        inputs = to_input(pixels, normalisation=network.normalisation)
+        inputs = network_input(pixels, normalisation=network.normalisation)
         # Channels last: convolutions are a third faster so, and maps are resized at a fraction of the cost.
         inputs = inputs.contiguous(memory_format=torch.channels_last)
         batch: Tensor = inputs.unflatten(0, (len(part), len(views)))

@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float, UInt8
-from torch import Tensor
 
 from scenelift.adapt.backbones import Backbone, build_backbone, empty_backbone
 from scenelift.adapt.colour import IMAGENET_MEAN, IMAGENET_STD
-from scenelift.adapt.weights import InputNormalisation, Weights, WeightsError, load_weights
+from scenelift.adapt.network_input import InputNormalisation
+from scenelift.adapt.weights import Weights, WeightsError, load_weights
 from scenelift.benchmarks.card import NetworkFacts
 from scenelift.benchmarks.foreign_weights import fill_backbone, names_backbone, read_tensors
 
@@ -156,12 +155,3 @@ def _training(config: dict[str, Any]) -> dict[str, str]:
 
 def _joined(names: object) -> str:
     return ", ".join(map(str, names)) if isinstance(names, list | tuple) else ""
-
-
-def to_input(
-    images: UInt8[Tensor, "n 3 h w"], *, normalisation: InputNormalisation
-) -> Float[Tensor, "n 3 h w"]:
-    """Turn 8-bit sRGB pictures into what the network reads."""
-    mean = torch.tensor(normalisation.mean, device=images.device).view(1, 3, 1, 1)
-    std = torch.tensor(normalisation.std, device=images.device).view(1, 3, 1, 1)
-    return (images.float() / 255 - mean) / std

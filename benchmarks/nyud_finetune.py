@@ -16,8 +16,8 @@ from scenelift.adapt.backbones import Backbone
 from scenelift.adapt.colour import ColourSettings, to_input
 from scenelift.adapt.heads import Heads, at_stride, build_heads
 from scenelift.adapt.losses import depth_loss, normal_loss
+from scenelift.adapt.network_input import network_input
 from scenelift.benchmarks.network import Network
-from scenelift.benchmarks.network import to_input as to_network_input
 from scenelift.benchmarks.nyud_frames import Lessons
 from scenelift.benchmarks.nyud_judge import Answer, answer_maps, to_depth, to_normals
 from scenelift.benchmarks.task import BenchError
@@ -147,6 +147,7 @@ def fine_tune(
         brightness=settings.jitter,
         contrast=settings.jitter,
         saturation=settings.jitter,
+        space=network.normalisation.space,
         mean=network.normalisation.mean,
         std=network.normalisation.std,
     )
@@ -189,7 +190,7 @@ def answer_frames(model: FineTuned, images: UInt8[np.ndarray, "n h w 3"]) -> lis
     """
     small = [resize_frame({"image": image}, resize_px=model.resize_px)["image"] for image in images]
     pixels = torch.from_numpy(np.stack(small)).permute(0, 3, 1, 2).to(model.network.device)
-    inputs = to_network_input(pixels, normalisation=model.network.normalisation)
+    inputs = network_input(pixels, normalisation=model.network.normalisation)
     size = (images.shape[1], images.shape[2])
     answers = answer_maps(model.backbone, model.heads, inputs=inputs, side=model.crop_px)
     full = {

@@ -12,6 +12,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from scenelift.adapt.network_input import network_input
 from scenelift.benchmarks.features import (
     FeatureSettings,
     Pictures,
@@ -23,7 +24,7 @@ from scenelift.benchmarks.features import (
     read_maps,
     resize_map,
 )
-from scenelift.benchmarks.network import Network, to_input
+from scenelift.benchmarks.network import Network
 from scenelift.benchmarks.task import BenchError
 from scenelift.datasets.geometry import Geometry, cut_frame, draw_cut, resize_frame
 from scenelift.datasets.loaders import sample_seed
@@ -197,7 +198,7 @@ def _random_batches(
         except ValueError as error:
             raise BenchError(str(error)) from error
         pixels = torch.from_numpy(images).to(network.device).permute(0, 3, 1, 2)
-        inputs = to_input(pixels, normalisation=network.normalisation)
+        inputs = network_input(pixels, normalisation=network.normalisation)
         inputs = inputs.contiguous(memory_format=torch.channels_last)
         return inputs, np.array([index for _, index in part], np.int64)
 

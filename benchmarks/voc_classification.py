@@ -9,13 +9,14 @@ import torch
 from jaxtyping import Float32
 
 from scenelift.adapt.backbones import Backbone
+from scenelift.adapt.network_input import network_input
 from scenelift.adapt.rescale import rescale
 from scenelift.benchmarks.card import Figure, Outcome
 from scenelift.benchmarks.linear_svm import SvmSettings, one_vs_rest
 from scenelift.benchmarks.metrics.explain import Explained, explain
 from scenelift.benchmarks.metrics.scores import ClassificationScores, ScoresError
 from scenelift.benchmarks.metrics.scores_file import write_classification
-from scenelift.benchmarks.network import Network, to_input
+from scenelift.benchmarks.network import Network
 from scenelift.benchmarks.task import BenchError, Job, Work
 from scenelift.benchmarks.voc_classifier import (
     OWN,
@@ -273,7 +274,7 @@ class _Run:
         learn = self.parts.learn
         wanted = [(index, 0) for index in range(min(_RESCALED_ON, len(learn)))]
         images = learn.random_crops(wanted, settings=self._crops, learn=False)
-        pictures = to_input(
+        pictures = network_input(
             images.to(self.network.device), normalisation=self.network.normalisation
         )
         try:

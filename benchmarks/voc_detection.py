@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from scenelift.adapt.network_input import network_input
 from scenelift.benchmarks.card import Figure, Outcome
 from scenelift.benchmarks.detection.boxes import resized_size
 from scenelift.benchmarks.detection.fast_rcnn import FoundBoxes, Keeping
@@ -51,7 +52,7 @@ from scenelift.benchmarks.detection.trunk import (
 from scenelift.benchmarks.metrics.average_precision import Definition
 from scenelift.benchmarks.metrics.scores import ScoresError
 from scenelift.benchmarks.metrics.scores_file import write_detections
-from scenelift.benchmarks.network import Network, to_input
+from scenelift.benchmarks.network import Network
 from scenelift.benchmarks.task import BenchError, Job, Work
 from scenelift.datasets.voc import VOC_CLASSES, VocError
 
@@ -417,4 +418,4 @@ def _squares(pictures: Pictures, *, network: Network) -> Float[Tensor, "n 3 side
         top, left = ((side - side_px) // 2 for side in image.shape[:2])
         squares.append(image[top : top + side_px, left : left + side_px])
     stack = torch.from_numpy(np.stack(squares)).permute(0, 3, 1, 2)
-    return to_input(stack.to(network.device), normalisation=network.normalisation)
+    return network_input(stack.to(network.device), normalisation=network.normalisation)

@@ -8,7 +8,8 @@ from jaxtyping import Float, Float32
 from torch import Tensor
 from torch.nn import functional as F
 
-from scenelift.benchmarks.network import Network, to_input
+from scenelift.adapt.network_input import network_input
+from scenelift.benchmarks.network import Network
 from scenelift.benchmarks.task import BenchError
 from scenelift.benchmarks.voc_parts import LabelledPictures
 
@@ -59,7 +60,7 @@ def pooled_features(
     for start in range(0, len(pictures), batch_size):
         places = range(start, min(start + batch_size, len(pictures)))
         images = pictures.centre_crops(places, resize_px=resize_px, crop_px=crop_px)
-        inputs = to_input(images.to(network.device), normalisation=network.normalisation)
+        inputs = network_input(images.to(network.device), normalisation=network.normalisation)
         features = network.backbone(inputs, until=deepest)
         for layer in asked:
             map_ = features[layer]

@@ -9,8 +9,7 @@ import torch
 from jaxtyping import Float, Float32, UInt8
 from torch import Tensor, nn
 
-from scenelift.adapt.weights import InputNormalisation
-from scenelift.benchmarks.network import to_input
+from scenelift.adapt.network_input import InputNormalisation, network_input
 from scenelift.benchmarks.task import BenchError
 from scenelift.benchmarks.voc_classifier import VocClassifier, multilabel_loss
 from scenelift.benchmarks.voc_parts import CropSettings, LabelledPictures
@@ -89,7 +88,7 @@ def fine_tune(
     for step, (images, labels) in enumerate(_batches(pictures, schedule=schedule, crops=crops)):
         for group, factor in zip(optimiser.param_groups, groups, strict=True):
             group["lr"] = schedule.rate_at(step) * factor
-        inputs = to_input(images.to(device), normalisation=normalisation)
+        inputs = network_input(images.to(device), normalisation=normalisation)
         loss = multilabel_loss(classifier(inputs, dropping=dropping), labels.to(device))
         optimiser.zero_grad()
         loss.backward()
@@ -134,7 +133,9 @@ def crop_logits(
     for start in range(0, len(wanted), batch_size):
         part = wanted[start : start + batch_size]
         images = pictures.random_crops(part, settings=crops, learn=False)
-        found.append(classifier(to_input(images.to(device), normalisation=normalisation)).cpu())
+        found.append(
+            classifier(network_input(images.to(device), normalisation=normalisation)).cpu()
+        )
         tell(start + len(part))
     logits: Float32[np.ndarray, "nk c"] = torch.cat(found).float().numpy()
     return logits.reshape(len(pictures), num_crops, -1)

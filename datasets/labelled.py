@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Int64, UInt8
 
+from scenelift.datasets.geometry import Frame
 from scenelift.datasets.label_lists import (
     LabelError,
     Listed,
@@ -72,6 +73,14 @@ class LabelledImages:
     def label(self, index: int) -> int:
         """Return a picture's class."""
         return int(self.labels[index])
+
+    def frame(self, index: int) -> Frame:
+        """Return a picture as a stream reads it; its class is `label`'s to tell.
+
+        Raises:
+            LabelError: if it cannot be read or decoded.
+        """
+        return {"image": self.image(index)}
 
     def image(self, index: int) -> UInt8[np.ndarray, "h w 3"]:
         """Decode a picture, sRGB.

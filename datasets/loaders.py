@@ -32,7 +32,8 @@ from scenelift.datasets.store_schema import NORMAL_SCALE
 
 Batch = dict[str, Tensor]
 """`image` (UInt8 n 3 h w, sRGB, channels last in memory), `sample_seed` (Int64 n) and, where the source has labels, `z_depth_m`
-(Float32 n 1 h w), `normal` (Float32 n 3 h w), `edge` (Bool n 1 h w), `valid` (Bool n 1 h w), `semantic` (Int64 n h w)."""
+(Float32 n 1 h w), `normal` (Float32 n 3 h w), `edge` (Bool n 1 h w), `valid` (Bool n 1 h w), `semantic` (Int64 n h w), or, where
+pictures have a class, `label` (Int64 n)."""
 
 _MAX_NAMED = 20
 _CPU = torch.device("cpu")
@@ -51,6 +52,15 @@ class Source(Protocol):
 
     def frame(self, index: int) -> Frame:
         """Return the arrays of one sample."""
+        ...
+
+
+@runtime_checkable
+class ClassifiedSource(Source, Protocol):
+    """A source whose pictures have a class each."""
+
+    def label(self, index: int) -> int:
+        """Return the class of one sample."""
         ...
 
 
@@ -271,7 +281,7 @@ def fixed_batches(
             mine = np.array_split(together, world_size)[rank].tolist()
             cut = [frames.cut(index, geometry=geometry, rng=None) for index in mine]
             seeds = [order.seed_of(0, index) for index in mine]
-            yield _unpack(_pack(cut, seeds=seeds), device=device)
+            yield _unpack(_pack(cut, seeds=seeds, labels=frames.labels(mine)), device=device)
 
 
 def sample_seed(*, seed: int, stream: str, index: int, epoch: int) -> int:
@@ -331,6 +341,11 @@ class _Frames:
         height, width = frame["image"].shape[:2]
         cut = draw_cut(height=height, width=width, geometry=geometry, rng=rng)
         return cut_frame(frame, cut, crop_px=geometry.crop_px)
+
+    def labels(self, indices: Sequence[int]) -> list[int]:
+        """Return the classes of some samples; none of a source without."""
+        source = self._source
+        return [source.label(i) for i in indices] if isinstance(source, ClassifiedSource) else []
 
     def newly_bad(self) -> dict[str, str]:
         """Return the photos that this process replaced since the last call."""
@@ -399,7 +414,8 @@ class _Batches(Dataset[_Packed]):
         except (OSError, ValueError) as error:
             # As a value: raised in a worker it would come back with a traceback in its message.
             return _Packed({}, {}, error)
-        return _Packed(_pack(cut, seeds=seeds), self._frames.newly_bad(), None)
+        labels = self._frames.labels([index for _, index in samples])
+        return _Packed(_pack(cut, seeds=seeds, labels=labels), self._frames.newly_bad(), None)
 
 
 def _read_ahead(batches: _Batches, positions: Iterator[int]) -> Iterator[_Packed]:
@@ -421,13 +437,17 @@ class _From:
         return itertools.count(self._start)
 
 
-def _pack(frames: Sequence[Frame], *, seeds: Sequence[int]) -> dict[str, Tensor]:
+def _pack(
+    frames: Sequence[Frame], *, seeds: Sequence[int], labels: Sequence[int]
+) -> dict[str, Tensor]:
     packed: dict[str, Tensor] = {
         name: torch.from_numpy(np.stack([frame[name] for frame in frames]))
         for name in frames[0]
         if name != "instance"
     }
     packed["sample_seed"] = torch.tensor(seeds, dtype=torch.int64)
+    if labels:
+        packed["label"] = torch.tensor(labels, dtype=torch.int64)
     return packed
 
 
@@ -447,6 +467,8 @@ def _unpack(packed: dict[str, Tensor], *, device: torch.device) -> Batch:
         batch["valid"] = batch["z_depth_m"] > 0
     if "edge" in there:
         batch["edge"] = there["edge"][:, None]
+    if "label" in there:
+        batch["label"] = there["label"]
     if "semantic" in there:
         batch["semantic"] = there["semantic"].to(torch.int64)
     return batch

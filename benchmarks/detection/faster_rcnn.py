@@ -15,6 +15,7 @@ from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.faster_rcnn import FastRCNNPredictor
 from torchvision.ops import MultiScaleRoIAlign
 
+from scenelift.adapt.network_input import in_space
 from scenelift.benchmarks.detection.boxes import mirrored
 from scenelift.benchmarks.detection.fast_rcnn import (
     POOLED,
@@ -159,7 +160,7 @@ def train_faster(
 
     def loss_of(batch: list[tuple[Tensor, dict[str, Tensor]]], step: int) -> Float[Tensor, ""]:
         device = network.device
-        images = [image.to(device) for image, _ in batch]
+        images = [_as_read(image, network=network) for image, _ in batch]
         targets = [{name: t.to(device) for name, t in wanted.items()} for _, wanted in batch]
         with _seeded(network.device, seed=step_seed(seed, step)):
             losses = model(images, targets)
@@ -188,7 +189,7 @@ def detect_faster(
     """
     found = []
     for index in range(len(pictures)):
-        (answer,) = model([_as_tensor(pictures.image(index)).to(network.device)])
+        (answer,) = model([_as_read(_as_tensor(pictures.image(index)), network=network)])
         found.append(
             keep_best(
                 answer["boxes"].cpu(),
@@ -219,6 +220,11 @@ def _example(
 
 def _as_tensor(image: UInt8[np.ndarray, "h w 3"]) -> Float[Tensor, "3 h w"]:
     return torch.from_numpy(image).permute(2, 0, 1).float() / 255
+
+
+def _as_read(image: Float[Tensor, "3 h w"], *, network: Network) -> Float[Tensor, "3 h w"]:
+    """Bring a picture to the device and into the colour space that the backbone reads; torchvision normalises it there."""
+    return in_space(image.to(network.device)[None], network.normalisation.space)[0]
 
 
 @contextlib.contextmanager

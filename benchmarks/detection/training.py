@@ -12,8 +12,9 @@ import torch
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor, nn
 
+from scenelift.adapt.network_input import network_input
 from scenelift.benchmarks.detection.boxes import resized_size
-from scenelift.benchmarks.network import Network, to_input
+from scenelift.benchmarks.network import Network
 from scenelift.benchmarks.task import BenchError, Progress
 
 Item = TypeVar("Item")
@@ -135,7 +136,7 @@ def stacked(
 ) -> Float[Tensor, "n 3 h w"]:
     """Normalise pictures and bring them to one size by zeros at the right and below, on the network's device."""
     tensors = [
-        to_input(
+        network_input(
             torch.from_numpy(image).permute(2, 0, 1)[None].to(network.device),
             normalisation=network.normalisation,
         )[0]

@@ -18,7 +18,7 @@ import tyro
 
 from scenelift.adapt.backbones import build_backbone
 from scenelift.adapt.colour import IMAGENET_MEAN, IMAGENET_STD
-from scenelift.adapt.weights import InputNormalisation
+from scenelift.adapt.network_input import InputNormalisation
 from scenelift.benchmarks.card import NetworkFacts
 from scenelift.benchmarks.features import (
     CENTRE,

@@ -102,7 +102,7 @@ def test_metadata_are_three_json_texts(sound: Path) -> None:
         names = set(file.keys())
     assert metadata == {
         "backbone": {"format_version": 1, "name": "alexnet-small", "taps": "post", "folded": False},
-        "input": {"mean": [0.485, 0.456, 0.406], "std": [1.0, 1.0, 1.0]},
+        "input": {"mean": [0.485, 0.456, 0.406], "std": [1.0, 1.0, 1.0], "space": "rgb"},
         "config": {"seed": 7, "recipe": "desk"},
     }
     assert {"conv1.weight", "bn1.running_mean"} <= names

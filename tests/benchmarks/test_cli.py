@@ -14,7 +14,8 @@ import torch
 from fake_bench import FakeTask, entries, write_data
 from small_networks import lived_in_backbone
 
-from scenelift.adapt.weights import InputNormalisation, save_weights
+from scenelift.adapt.network_input import InputNormalisation
+from scenelift.adapt.weights import save_weights
 from scenelift.benchmarks.card import read_card
 from scenelift.benchmarks.cli import main
 

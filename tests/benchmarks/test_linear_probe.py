@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from scenelift.adapt.backbones import build_backbone
 from scenelift.adapt.colour import IMAGENET_MEAN, IMAGENET_STD
-from scenelift.adapt.weights import InputNormalisation
+from scenelift.adapt.network_input import InputNormalisation
 from scenelift.benchmarks.card import NetworkFacts, Outcome
 from scenelift.benchmarks.features import (
     CENTRE,

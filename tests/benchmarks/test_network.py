@@ -8,7 +8,8 @@ from torchvision.models import resnet18, resnet34
 
 from scenelift.adapt.backbones import build_backbone
 from scenelift.adapt.colour import IMAGENET_MEAN
-from scenelift.adapt.weights import InputNormalisation, WeightsError, save_weights
+from scenelift.adapt.network_input import InputNormalisation
+from scenelift.adapt.weights import WeightsError, save_weights
 from scenelift.benchmarks.network import Network, default_label, open_network
 
 CPU = torch.device("cpu")

@@ -15,7 +15,7 @@ from PIL import Image
 from small_networks import lived_in_backbone
 
 from scenelift.adapt.colour import IMAGENET_MEAN, IMAGENET_STD
-from scenelift.adapt.weights import InputNormalisation
+from scenelift.adapt.network_input import InputNormalisation
 from scenelift.benchmarks.card import NetworkFacts
 from scenelift.benchmarks.draw_retrieval import Column, draw_retrieval
 from scenelift.benchmarks.features import FeatureSettings

@@ -5,7 +5,8 @@ from photo_trees import photo, write_tree
 from rich.console import Console
 from small_networks import lived_in_backbone
 
-from scenelift.adapt.weights import InputNormalisation, save_weights
+from scenelift.adapt.network_input import InputNormalisation
+from scenelift.adapt.weights import save_weights
 from scenelift.benchmarks.card import read_card
 from scenelift.benchmarks.cli import main
 from scenelift.benchmarks.recipes import ENTRIES, Entry

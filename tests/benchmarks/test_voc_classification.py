@@ -16,7 +16,7 @@ from voc_trees import FakeObject, annotation, voc_files
 
 from scenelift.adapt.backbones import build_backbone
 from scenelift.adapt.colour import IMAGENET_MEAN, IMAGENET_STD
-from scenelift.adapt.weights import InputNormalisation
+from scenelift.adapt.network_input import InputNormalisation
 from scenelift.benchmarks.card import Outcome
 from scenelift.benchmarks.linear_svm import SvmSettings
 from scenelift.benchmarks.metrics.explain import explain

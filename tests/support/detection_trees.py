@@ -9,7 +9,7 @@ from voc_trees import voc_files
 
 from scenelift.adapt.backbones import build_backbone
 from scenelift.adapt.colour import IMAGENET_MEAN, IMAGENET_STD
-from scenelift.adapt.weights import InputNormalisation
+from scenelift.adapt.network_input import InputNormalisation
 from scenelift.benchmarks.card import NetworkFacts
 from scenelift.benchmarks.detection.boxes import clipped
 from scenelift.benchmarks.detection.pictures import Pictures, choose

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from scenelift.adapt.method import Batch, Clock, StreamName
+from scenelift.adapt.network_input import InputNormalisation
 
 
 class MeanColour:
@@ -23,6 +24,10 @@ class MeanColour:
     @property
     def streams(self) -> tuple[StreamName, ...]:
         return (self._stream,)
+
+    @property
+    def input_normalisation(self) -> InputNormalisation:
+        return InputNormalisation(mean=(0.0,) * 3, std=(1.0,) * 3)
 
     def step(self, batches: Mapping[StreamName, Batch], *, clock: Clock) -> dict[str, Tensor]:
         self.seen += batches[self._stream]["sample_seed"].tolist()

@@ -1,0 +1,1 @@
+"""The comparison systems: tasks that a network sets itself on pictures without labels, one module each."""

@@ -1,0 +1,33 @@
+"""Which comparison systems there are."""
+
+import torch
+
+from scenelift.adapt.backbones import Backbone
+from scenelift.adapt.pretext.rotation import Rotation, RotationSettings
+from scenelift.adapt.pretext.task import PretextTask
+
+TaskSettings = RotationSettings
+"""Of every system that learns from pictures."""
+
+
+def build_task(
+    settings: TaskSettings,
+    backbone: Backbone,
+    *,
+    generator: torch.Generator,
+    classes: tuple[str, ...] = (),
+) -> PretextTask:
+    """Build the heads and the loss of a system on the CPU.
+
+    Args:
+        settings: Which system, and how.
+        backbone: The network that learns; some systems prepare it.
+        generator: Where weights are drawn from.
+        classes: Names of the labels, for systems that learn from labels.
+
+    Raises:
+        ValueError: if the backbone or a choice does not suit the system.
+    """
+    match settings:
+        case RotationSettings():
+            return Rotation(settings, backbone, generator=generator)

@@ -1,0 +1,46 @@
+"""What networks are fed: CIE Lab against scikit-image, and normalisation in each space."""
+
+import numpy as np
+import pytest
+import torch
+from skimage.color import rgb2lab
+
+from scenelift.adapt.network_input import (
+    LAB_INPUT,
+    LIGHTNESS_INPUT,
+    InputNormalisation,
+    network_input,
+    normalise,
+    to_lab,
+)
+
+
+def test_lab_is_scikit_images() -> None:
+    colours = np.random.default_rng(0).random((40, 50, 3))
+    ours = to_lab(torch.from_numpy(colours).permute(2, 0, 1)[None])[0].permute(1, 2, 0)
+    np.testing.assert_allclose(ours.numpy(), rgb2lab(colours), atol=0.02)
+
+
+def test_lightness_does_not_see_colour() -> None:
+    red = torch.tensor([1.0, 0, 0]).view(1, 3, 1, 1)
+    value = float(to_lab(red)[0, 0]) / 100
+    fed = normalise(red, normalisation=LIGHTNESS_INPUT).flatten()
+    assert torch.allclose(fed, torch.full((3,), 2 * value - 1), atol=1e-6)
+
+
+def test_a_grey_picture_has_no_colour_in_lab() -> None:
+    grey = torch.full((1, 3, 4, 4), 128, dtype=torch.uint8)
+    fed = network_input(grey, normalisation=LAB_INPUT)
+    assert fed[:, 1:].abs().max() < 1e-3
+    assert 0 < float(fed[0, 0, 0, 0]) < 0.1
+
+
+def test_rgb_is_mean_and_deviation() -> None:
+    images = torch.full((1, 3, 1, 1), 255, dtype=torch.uint8)
+    normalisation = InputNormalisation(mean=(0.5, 0.25, 0.0), std=(0.5, 1.0, 2.0))
+    assert network_input(images, normalisation=normalisation).flatten().tolist() == [1, 0.75, 0.5]
+
+
+def test_an_unknown_space_is_refused() -> None:
+    with pytest.raises(ValueError, match="space must be one of rgb, lightness, lab"):
+        InputNormalisation(mean=(0.0,) * 3, std=(1.0,) * 3, space="hsv")  # type: ignore[arg-type]
