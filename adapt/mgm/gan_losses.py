@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from scenelift.adapt.mgm.gan.gan import Discriminator
-from scenelift.adapt.mgm.noise import normal
+from scenelift.adapt.mgm.hash_noise import normal
 
 GanLoss = Literal["hinge", "non-saturating"]
 """hinge: Lim and Ye, 2017, as MGM's released code; non-saturating: Goodfellow et al., 2014, as StyleGAN2, with `r1_penalty`."""
