@@ -3,10 +3,12 @@
 import torch
 
 from scenelift.adapt.backbones import Backbone
+from scenelift.adapt.pretext.byol import BYOL, BYOLSettings
 from scenelift.adapt.pretext.rotation import Rotation, RotationSettings
+from scenelift.adapt.pretext.simclr import SimCLR, SimCLRSettings
 from scenelift.adapt.pretext.task import PretextTask
 
-TaskSettings = RotationSettings
+TaskSettings = RotationSettings | SimCLRSettings | BYOLSettings
 """Of every system that learns from pictures."""
 
 
@@ -31,3 +33,7 @@ def build_task(
     match settings:
         case RotationSettings():
             return Rotation(settings, backbone, generator=generator)
+        case SimCLRSettings():
+            return SimCLR(settings, backbone, generator=generator)
+        case BYOLSettings():
+            return BYOL(settings, backbone, generator=generator)
