@@ -19,6 +19,9 @@ from scenelift.adapt.diagnosis import diagnose_after, diagnose_before
 from scenelift.adapt.ema import WeightAverage
 from scenelift.adapt.feature_alignment import FeatureAlignment, FeatureAlignmentSettings
 from scenelift.adapt.method import Adapts, Method
+from scenelift.adapt.mgm.method import Mgm
+from scenelift.adapt.mgm.networks import Facts
+from scenelift.adapt.mgm.settings import MgmSettings
 from scenelift.adapt.plain import from_plain, to_plain
 from scenelift.adapt.precision import resolve_precision
 from scenelift.adapt.pretext.method import Pretext, PretextSettings
@@ -122,6 +125,20 @@ def build_method(
         case PretextSettings():
             return Pretext(
                 content.method, seed=content.seed, device=device, half=half, classes=data.classes
+            )
+        case MgmSettings():
+            return Mgm(
+                content.method,
+                facts=Facts(
+                    scenes=data.classes,
+                    semantic_classes=data.semantic_classes,
+                    size_px=content.geometry.crop_px,
+                ),
+                seed=content.seed,
+                device=device,
+                half=half,
+                rank=rank,
+                steps=content.steps,
             )
 
 

@@ -12,6 +12,7 @@ from scenelift.adapt.align import AlignmentConfig
 from scenelift.adapt.colour import ColourSettings
 from scenelift.adapt.config import TrainContent
 from scenelift.adapt.feature_alignment import FeatureAlignmentSettings
+from scenelift.adapt.mgm import recipes as mgm
 from scenelift.adapt.optimise import OptimiserSettings
 from scenelift.adapt.pretext import recipes as pretext
 from scenelift.adapt.tasks import Task
@@ -58,6 +59,7 @@ def recipes() -> list[tuple[str, Callable[[], TrainContent]]]:
         ("desk", desk),
         ("demo", demo),
         *pretext.recipes(),
+        *mgm.recipes(),
     ]
 
 

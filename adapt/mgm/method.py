@@ -4,8 +4,8 @@ A multi-task network learns from dense labels. Pictures without them teach its e
 reads from predictions, and by telling two views of each from all others. A generator that the encoder conditions makes such
 pictures; with the light variant any pictures with scene labels take their place.
 
-Departures from the release: see `settings.py`; what reaches what: `routes.py`. The release says of its Adams on the encoder that each
-loss steps on its own: here the order of the steps is the same, by one optimiser.
+Departures from the release: see `settings.py`; what reaches what: `routes.py`. Each loss of the release has a backward pass and a step of
+its own, on the encoder by one of several Adams: here the order is the same by default, and the encoder has one.
 """
 
 from collections.abc import Mapping
@@ -140,6 +140,8 @@ class Mgm:
         settings = self.settings
         phase, within = phase_of(clock, gan_steps=settings.gan_steps)
         self._groups.set_rates(within)
+        if phase == "joint" and not settings.gan_joint and self._networks.gan:
+            self._networks.gan.generator.eval()
         learn = self._updates.gan_step if phase == "gan" else self._updates.joint_step
         scalars = learn(batches, clock=within)
         if self._average is not None and (phase == "gan" or settings.gan_joint):
@@ -296,8 +298,10 @@ class Mgm:
             ValueError: if it knows other classes, or not all tasks.
         """
         folder = self.settings.annotator
-        if folder is None:
+        if self.settings.further_labels != "annotator":
             return None
+        if folder is None:
+            raise ValueError("no annotator: give --method.annotator RUN, a run trained on all labels")
         network, facts = load_multi_task(folder, device=self._device)
         missing = [t for t in self.settings.tasks if t not in network.decoders.by_task]
         if missing:

@@ -117,7 +117,7 @@ class MgmSettings:
     """What the tasks learn from on further pictures: exact: the labels they bring along (rendered ones); annotator: the answers
     of another run's network (ST with an oracle: a run on all labels)."""
     annotator: Path | None = None
-    """The folder of that run."""
+    """The folder of that run, which `further_labels` annotator needs."""
     gan: GanSettings = field(default_factory=GanSettings)
     """Generator and discriminator."""
     game: GameSettings = field(default_factory=GameSettings)
@@ -204,8 +204,8 @@ class MgmSettings:
                 "further_labels exact needs further images: generated pictures bring no labels along",
             ),
             (
-                (self.further_labels == "annotator") != (self.annotator is not None),
-                "further_labels annotator and annotator, the folder of its run, go together",
+                self.annotator is not None and self.further_labels != "annotator",
+                f"annotator has no use with further_labels {self.further_labels}",
             ),
         )
 

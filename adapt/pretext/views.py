@@ -85,7 +85,7 @@ UNCHANGED = ViewSettings(
 
 
 def random_view(
-    images: UInt8[Tensor, "n 3 h w"],
+    images: UInt8[Tensor, "n 3 h w"] | Float32[Tensor, "n 3 h w"],
     sample_seed: Int64[Tensor, " n"],
     *,
     number: int,
@@ -94,7 +94,7 @@ def random_view(
     """Return one view of each picture, sRGB from 0 to 1.
 
     Args:
-        images: sRGB, in any memory format.
+        images: sRGB, 8 bit or from 0 to 1, in any memory format; gradients pass to the latter.
         sample_seed: What decides, one a picture.
         number: Which view of the picture; views of other numbers are independent.
         settings: How views differ.
@@ -213,7 +213,7 @@ def _places(like: Float32[Tensor, "n 3 h w"]) -> Float32[Tensor, "1 3 1 1"]:
 
 
 def _cut(
-    images: UInt8[Tensor, "n 3 h w"],
+    images: UInt8[Tensor, "n 3 h w"] | Float32[Tensor, "n 3 h w"],
     *,
     across: Float32[Tensor, " n"],
     down: Float32[Tensor, " n"],
@@ -235,7 +235,7 @@ def _cut(
         ],
         dim=3,
     )
-    values = images.to(torch.float32).div_(255)
+    values = images if images.is_floating_point() else images.to(torch.float32).div_(255)
     return F.grid_sample(
         values, grid, mode="bilinear", padding_mode="border", align_corners=False
     ).clamp_(0, 1)
