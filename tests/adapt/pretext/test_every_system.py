@@ -60,7 +60,8 @@ def content_of(name: str, photos: Path) -> TrainContent:
         precision="fp32",
         validate_every=2,
         validation_batches=1,
-        **dict.fromkeys(content.method.sources, photos),
+        real=photos if "real" in content.method.sources else None,
+        labelled=photos if "labelled" in content.method.sources else None,
     )
 
 
