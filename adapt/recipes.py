@@ -11,9 +11,10 @@ from typing import get_args
 from scenelift.adapt.align import AlignmentConfig
 from scenelift.adapt.colour import ColourSettings
 from scenelift.adapt.config import TrainContent
-from scenelift.adapt.feature_alignment import FeatureAlignmentSettings, Task
+from scenelift.adapt.feature_alignment import FeatureAlignmentSettings
 from scenelift.adapt.optimise import OptimiserSettings
 from scenelift.adapt.pretext import recipes as pretext
+from scenelift.adapt.tasks import Task
 from scenelift.datasets.geometry import Geometry
 
 EPOCHS, BATCH = 30, 224
