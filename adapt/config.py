@@ -11,10 +11,13 @@ from typing import Literal
 from scenelift.adapt.feature_alignment import FeatureAlignmentSettings
 from scenelift.adapt.mgm.settings import MgmSettings
 from scenelift.adapt.precision import Precision
+from scenelift.adapt.pretext.initialised import InitialisedSettings
 from scenelift.adapt.pretext.method import PretextSettings
 from scenelift.datasets.geometry import Geometry
 
-MethodSettings = FeatureAlignmentSettings | PretextSettings | MgmSettings
+MethodSettings = (
+    FeatureAlignmentSettings | PretextSettings | InitialisedSettings | MgmSettings
+)
 """Of everything that `adapt-train` trains."""
 
 

@@ -24,6 +24,7 @@ from scenelift.adapt.mgm.networks import Facts
 from scenelift.adapt.mgm.settings import MgmSettings
 from scenelift.adapt.plain import from_plain, to_plain
 from scenelift.adapt.precision import resolve_precision
+from scenelift.adapt.pretext.initialised import Initialised, InitialisedSettings
 from scenelift.adapt.pretext.method import Pretext, PretextSettings
 from scenelift.adapt.report import write_report
 from scenelift.adapt.run_data import RunData, open_data, open_stream, validation_batches
@@ -140,6 +141,8 @@ def build_method(
                 rank=rank,
                 steps=content.steps,
             )
+        case InitialisedSettings():
+            return Initialised(content.method, seed=content.seed, device=device)
 
 
 def load_method(folder: Path, *, device: torch.device) -> FeatureAlignment:

@@ -3,7 +3,7 @@
 import math
 
 import torch
-from jaxtyping import Float32, Int64
+from jaxtyping import Float, Float32, Int64
 from torch import Tensor
 
 from scenelift.adapt.colour import uniform
@@ -36,3 +36,17 @@ def normal(
     radius = (-2 * torch.log1p(-uniform(seeds, salt=4 * salt + 2))).sqrt()
     angle = 2 * math.pi * uniform(seeds, salt=4 * salt + 3)
     return (radius * angle.cos()).view(-1, *shape)
+
+
+def seed_of(values: Float[Tensor, "n d"]) -> Int64[Tensor, " n"]:
+    """Hash the bits of each row, so that equal rows have equal seeds.
+
+    >>> rows = torch.tensor([[0.0, 1.0], [1.0, 0.0], [0.0, 1.0]])
+    >>> first, second, third = seed_of(rows).tolist()
+    >>> first == third, first == second
+    (True, False)
+    """
+    bits = values.detach().to(torch.float32).contiguous().view(torch.int32).to(torch.int64)
+    place = torch.arange(1, bits.shape[1] + 1, device=bits.device)
+    # Whole numbers that wrap add up to the same sum in any order. Odd factors differ by place.
+    return ((bits ^ (bits << 17)) * (place * 2 * _STRIDE + 1)).sum(dim=1)

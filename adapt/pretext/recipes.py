@@ -7,18 +7,33 @@ from scenelift.adapt.config import TrainContent
 from scenelift.adapt.optimise import OptimiserSettings
 from scenelift.adapt.pretext.build import TaskSettings
 from scenelift.adapt.pretext.byol import FIRST, SECOND, BYOLSettings
+from scenelift.adapt.pretext.initialised import (
+    DataDependentRule,
+    GaussianRule,
+    InitialisedSettings,
+)
 from scenelift.adapt.pretext.method import PretextSettings
 from scenelift.adapt.pretext.rotation import RotationSettings
 from scenelift.adapt.pretext.simclr import SimCLRSettings
+from scenelift.adapt.pretext.supervised import SupervisedSettings
 from scenelift.adapt.pretext.views import ViewSettings
 from scenelift.datasets.geometry import Geometry
 
 DESK_STEPS = 3000
+LARGE = ("jigsaw", "context")
+"""Systems that cut a picture into patches, and so learn from larger photos than the others."""
 
 
 def recipes() -> list[tuple[str, Callable[[], TrainContent]]]:
     """List them: name and function."""
-    return [("rotation", rotation), ("simclr", simclr), ("byol", byol)]
+    return [
+        ("rotation", rotation),
+        ("simclr", simclr),
+        ("byol", byol),
+        ("imagenet", imagenet),
+        ("gaussian", gaussian),
+        ("krahenbuhl", krahenbuhl),
+    ]
 
 
 def rotation() -> TrainContent:
@@ -42,6 +57,34 @@ def byol() -> TrainContent:
         batch_size=48,
         crop_px=128,
         zoom=(1.0, 1.0),
+    )
+
+
+def imagenet() -> TrainContent:
+    """Return supervised learning of the classes of --labelled, the comparison with ImageNet's labels."""
+    content = _desk(SupervisedSettings(), batch_size=64, resize_px=104, crop_px=96)
+    return replace(content, method=replace(content.method, source="labelled"))
+
+
+def gaussian() -> TrainContent:
+    """Return the untrained network of N(0, 0.01)."""
+    return _untrained(GaussianRule())
+
+
+def krahenbuhl() -> TrainContent:
+    """Return data-dependent initialisation (Krähenbühl et al., ICLR 2016), k-means filters, on 160 pictures."""
+    return _untrained(DataDependentRule())
+
+
+def _untrained(rule: GaussianRule | DataDependentRule) -> TrainContent:
+    return TrainContent(
+        steps=1,
+        batch_size=160,
+        precision="fp32",
+        geometry=Geometry(resize_px=128, crop_px=112),
+        method=InitialisedSettings(rule=rule),
+        validate_every=1,
+        recalibrate_batches=0,
     )
 
 

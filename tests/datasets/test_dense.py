@@ -4,6 +4,7 @@ import io
 import json
 import pickle
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import torch
 from nyud_runs import nyud_files
 from photo_trees import photo, write_tar, write_tree
 from PIL import Image
-from store_files import room_file
+from store_files import make_header, make_record, noise_row
 
 from scenelift.datasets.dense import (
     UNKNOWN_SCENE,
@@ -30,6 +31,7 @@ from scenelift.datasets.geometry import Geometry, nearest_centres, resize_frame
 from scenelift.datasets.loaders import ClassifiedSource, Stream, fixed_batches
 from scenelift.datasets.nyud import INSIDE, open_nyud
 from scenelift.datasets.scene_labels import SceneLabels, read_scene_labels, write_scene_labels
+from scenelift.datasets.store import merge_shards, write_shard
 
 H, W = 20, 24
 Files = dict[str, bytes]
@@ -216,6 +218,7 @@ def test_taskonomy(tmp_path: Path, order: str, packed: bool) -> None:
         assert [source.name(i) for i in range(len(source))] == [
             f"{building}/point_{point}_view_3" for point in range(2)
         ]
+    source = open_dense(path, split="test")
     frame = source.frame(1)
     assert frame["depth"][0, 0] == 0
     np.testing.assert_allclose(frame["depth"].ravel()[1:], floor_depth().ravel()[1:], atol=1 / 1024)
@@ -246,14 +249,27 @@ def test_taskonomy_depth_from_16_metres_on_is_unknown(tmp_path: Path) -> None:
     np.testing.assert_array_equal(depth[1:], np.float32(8191 / 512))
 
 
+def rooms_file(path: Path) -> Path:
+    """Noise from a hallway, to be learnt from, and a kitchen, to be held out."""
+    shards, rng = [], np.random.default_rng(0)
+    for room, split in (("hallway", "train"), ("kitchen", "val")):
+        shards.append(path.with_name(f"{room}.shard"))
+        scene = replace(make_record(name=room, split=split), rooms=(room,))
+        rows = [noise_row(rng) for _ in range(3)]
+        write_shard(shards[-1], header=make_header(), scene=scene, rows=rows)
+    merge_shards(shards, path)
+    return path
+
+
 def test_rendered_frames_bear_their_room(tmp_path: Path) -> None:
-    path = room_file(tmp_path / "rooms.h5")
+    path = rooms_file(tmp_path / "rooms.h5")
     own = open_dense(path, split="train")
-    assert own.scenes == ("living room",)
+    assert (own.scenes, own.label(0)) == (("hallway", "kitchen"), 0)
     assert set(own.frame(0)) == {"image", "depth", "normal", "semantic"}
-    mapped = open_dense(path, split="val", scenes=("bedroom", "living_room"))
-    assert {mapped.label(i) for i in range(len(mapped))} == {1}
-    strange = open_dense(path, split="val", scenes=("bedroom", "kitchen"))
+    assert open_dense(path, split="val").label(2) == 1
+    mapped = open_dense(path, split="train", scenes=("bedroom", "corridor"))
+    assert [mapped.label(i) for i in range(len(mapped))] == [1, 1, 1]
+    strange = open_dense(path, split="val", scenes=("bedroom", "corridor"))
     assert {strange.label(i) for i in range(len(strange))} == {UNKNOWN_SCENE}
     with pytest.raises(NoSplitError):
         open_dense(path, split="test")
