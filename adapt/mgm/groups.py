@@ -57,6 +57,10 @@ class Groups:
         """What learns."""
         return tuple(self._optimisers)
 
+    def parameters(self, group: Group) -> list[nn.Parameter]:
+        """Return what the optimiser of a network owns."""
+        return list(self._parameters[group])
+
     def set_rates(self, clock: Clock) -> None:
         """Give every optimiser the rate that its schedule has now."""
         for group, optimiser in self._optimisers.items():

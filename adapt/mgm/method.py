@@ -108,11 +108,11 @@ class Mgm:
         for network in (*self._by_name.values(), *averaged):
             network.to(device)
             network.to(memory_format=memory)
-        self._groups = Groups(self._learning(), settings=_optimisers(settings))
+        self.groups = Groups(self._learning(), settings=_optimisers(settings))
         self._updates = Updates(
             settings=settings,
             networks=networks,
-            groups=self._groups,
+            groups=self.groups,
             alignment=self._alignment,
             average=self._average,
             annotator=self._annotator(),
@@ -139,7 +139,7 @@ class Mgm:
         self._set_modes(training=True)
         settings = self.settings
         phase, within = phase_of(clock, gan_steps=settings.gan_steps)
-        self._groups.set_rates(within)
+        self.groups.set_rates(within)
         if phase == "joint" and not settings.gan_joint and self._networks.gan:
             self._networks.gan.generator.eval()
         learn = self._updates.gan_step if phase == "gan" else self._updates.joint_step
@@ -253,7 +253,7 @@ class Mgm:
             "facts": to_plain(self.facts),
             "networks": {name: network.state_dict() for name, network in self._by_name.items()},
             "average": self._average.state_dict() if self._average is not None else {},
-            "optimisers": self._groups.state_dict(),
+            "optimisers": self.groups.state_dict(),
         }
 
     def load_state_dict(self, state: Mapping[str, Any], /) -> None:
@@ -269,7 +269,7 @@ class Mgm:
                 network.load_state_dict(state["networks"][name])
             if self._average is not None:
                 self._average.load_state_dict(state["average"])
-            self._groups.load_state_dict(state["optimisers"])
+            self.groups.load_state_dict(state["optimisers"])
         except (KeyError, RuntimeError) as error:
             cause = " ".join(str(error).split())[:200]
             raise ValueError(f"the state belongs to another configuration: {cause}") from error

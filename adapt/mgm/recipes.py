@@ -143,9 +143,9 @@ def _desk(settings: MgmSettings, *, steps: int = STEPS) -> TrainContent:
             settings,
             backbone="mgm-resnet-small",
             decoder_width=0.25,
-            refinement_width=0.25,
-            softmax="segmentation" in settings.tasks and settings.refinement != "none",
-            gan=GanSettings(width=0.0625, norm_momentum=0.1),
+            refinement_width=0.125,
+            # Attention, half the time of both players, is left out.
+            gan=GanSettings(width=0.0625, attention=False, norm_momentum=0.1),
             game=GameSettings(rounds=1),
             channels_last=True,
             optimiser=falling,
