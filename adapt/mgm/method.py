@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int64, UInt8
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from scenelift.adapt.align import make_alignment
@@ -193,7 +193,7 @@ class Mgm:
         return features
 
     @torch.no_grad()
-    def pictures(self, batches: Mapping[StreamName, Batch]) -> dict[str, UInt8[Tensor, "n h w 3"]]:
+    def pictures(self, batches: Mapping[StreamName, Batch]) -> dict[str, show.Pictures]:
         """Show picture, truth and answer of each task; and what the averaged generator makes.
 
         `generated/classes` has a row for each scene, always of the same noise; `generated/answers` what is made for the labelled
@@ -209,6 +209,18 @@ class Mgm:
             if "labelled" in batches:
                 shown["generated/answers"] = self._generated_answers(batches["labelled"])
         return shown
+
+    @property
+    def captions(self) -> Mapping[str, tuple[str, ...]]:
+        """What stands above the columns of `pictures`."""
+        tasks = self.settings.tasks
+        exact = self.settings.further_labels == "exact"
+        further = ("picture", *(("truth",) if exact else ()), "answer")
+        return {
+            **{f"labelled/{task}": ("picture", "truth", "answer") for task in tasks},
+            **{f"images/{task}": further for task in tasks},
+            "generated/answers": ("labelled", "generated", *tasks),
+        }
 
     def _generated_classes(self) -> show.Pictures:
         """Draw rows of generated pictures, a row for each of the first scenes."""

@@ -8,6 +8,6 @@ from scenelift.adapt.mgm import refinement
 
 @pytest.fixture
 def shallow(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give encoder and refinement network one block a stage."""
-    monkeypatch.setattr(mgm_resnet, "DEPTHS", (1, 1, 1, 1))
+    """Give encoder and refinement network as few blocks as may be."""
+    monkeypatch.setattr(mgm_resnet, "DEPTHS", (2, 2, 2, 2))
     monkeypatch.setattr(refinement, "DEPTHS", (1, 1, 1))
