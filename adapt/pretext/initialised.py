@@ -145,17 +145,16 @@ class Initialised:
             return {}
         images = gather(batches[self.settings.source]["image"].float()).to(torch.uint8)
         pixels = network_input(images, normalisation=self.input_normalisation)
-        generator = torch.Generator().manual_seed(self._seed)
         initialise_from_data(
             self.backbone,
             pictures=pixels,
             filters=rule.filters,
             mean=rule.mean,
             patches=rule.patches,
-            generator=generator,
+            generator=torch.Generator().manual_seed(self._seed),
         )
         if rule.equalise:
-            rescaled = rescale(self.backbone, pictures=pixels, generator=generator)
+            rescaled = rescale(self.backbone, pictures=pixels, generator=self._gradient_generator())
             before, after = (self._norms(network) for network in (self.backbone, rescaled))
             self._scales = (after / before).cumprod(dim=0)
             self.backbone.load_state_dict(rescaled.state_dict())
@@ -230,12 +229,15 @@ class Initialised:
         """
         with torch.no_grad():
             answer = self.backbone(pixels)[self.backbone.output_layer]
-        generator = torch.Generator().manual_seed(self._seed)
-        gradient = torch.randn(answer.shape, generator=generator).to(answer)
+        gradient = torch.randn(answer.shape, generator=self._gradient_generator()).to(answer)
         ratios, _ = learning_ratios(
             self.backbone, pictures=pixels, gradient=gradient, layers=self._layers
         )
         return ratios / ratios.log().mean().exp()
+
+    def _gradient_generator(self) -> torch.Generator:
+        """Make what draws the gradient of the answer, always the same one of a batch's size."""
+        return torch.Generator().manual_seed(self._seed + 1)
 
     def _norms(self, network: nn.Module) -> Float[Tensor, " layers"]:
         weights = [network.get_parameter(f"{name}.weight") for name in self._layers]

@@ -51,8 +51,8 @@ def byol() -> TrainContent:
     """Return BYOL (Grill et al., NeurIPS 2020): milder crops, and a slow copy that follows within some hundred steps."""
     first, second = (replace(views, side_px=80, area=(0.2, 1.0)) for views in (FIRST, SECOND))
     return _desk(
-        BYOLSettings(first=first, second=second, momentum=0.98),
-        batch_size=48,
+        BYOLSettings(first=first, second=second, momentum=0.99),
+        batch_size=32,
         crop_px=128,
         zoom=(1.0, 1.0),
     )
@@ -60,7 +60,7 @@ def byol() -> TrainContent:
 
 def imagenet() -> TrainContent:
     """Return supervised learning of the classes of --labelled, the comparison with ImageNet's labels."""
-    content = _desk(SupervisedSettings(), batch_size=64, resize_px=104, crop_px=96)
+    content = _desk(SupervisedSettings(), batch_size=48, resize_px=112, crop_px=96)
     return replace(content, method=replace(content.method, source="labelled"))
 
 
