@@ -105,7 +105,6 @@ def test_filters_of_photos_hold_on_other_photos() -> None:
     method = Initialised(InitialisedSettings(rule=DataDependentRule()), seed=0, device=CPU)
     method.step({"real": learnt}, clock=FIRST)
     figures = method.validate({"real": held_out})
-    print({name: round(float(value), 3) for name, value in figures.items()})
     assert figures["error/unit_mean"] < 0.1
     assert figures["error/unit_std"] < 0.15
     own = method.gradient_ratios(pixels_of(method, learnt))
