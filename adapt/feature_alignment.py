@@ -304,6 +304,15 @@ class FeatureAlignment:
                 shown |= self.side_task.show(self.backbone, batches["real"])
         return shown
 
+    @property
+    def captions(self) -> Mapping[str, tuple[str, ...]]:
+        """What stands above the columns of the pictures."""
+        told: dict[str, tuple[str, ...]] = {}
+        for task in self.settings.tasks:
+            told[f"synthetic/{task}"] = ("picture", "truth", "answer")
+            told[f"real/{task}"] = ("picture", "answer")
+        return told if self.side_task is None else {**told, **self.side_task.task.captions}
+
     def networks(self) -> Mapping[str, nn.Module]:
         """Return backbone, heads, alignment and the heads of a pretext task, if there is one."""
         networks = {"backbone": self.backbone, "heads": self.heads, "alignment": self.alignment}

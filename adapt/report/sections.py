@@ -26,6 +26,10 @@ from scenelift.adapt.verdicts import BASELINES, JUDGED, LayerDistance, Verdict
 _STATE_WORDS = {"good": "good", "watch": "watch", "bad": "problem", "unknown": "not known"}
 _NONE = "\N{EN DASH}"
 _MAX_CHARTS, _MAX_CONFIG_ROWS = 40, 400
+_LEGEND = (
+    "Depth: light is near, by the logarithm of metres. Normals: red to the right, green up, blue to the viewer. Errors: dark is "
+    "none, red is large. Hatched or black: not known."
+)
 HEALTH_NAMES = (
     "critic/accuracy_",
     "gradient/ratio",
@@ -393,6 +397,7 @@ def pictures(moments: Mapping[int, Sequence[Embedded]]) -> str:
     if not moments:
         return section(title, note("No pictures were written."), anchor="pictures")
     steps = list(moments)
+    names = {drawn.name.rpartition("/")[2] for row in moments.values() for drawn in row}
     tabs = "".join(
         f"<input type=radio name=moment id=m{i}{' checked' if i == len(steps) - 1 else ''}><label for=m{i}>step {s:,}</label>"
         for i, s in enumerate(steps)
@@ -404,9 +409,7 @@ def pictures(moments: Mapping[int, Sequence[Embedded]]) -> str:
         title,
         f"<div class=moments>{tabs}{panels}</div>",
         anchor="pictures",
-        lead="From left to right: the image, the truth (of synthetic images only), the answer and, where drawn, its error. "
-        "Depth: light is near, by the logarithm of metres. Normals: red to the right, green up, blue to the viewer. Errors: "
-        "dark is none, red is large. Hatched or black: not known.",
+        lead=_LEGEND if names & {"depth", "normal"} else "",
     )
 
 
