@@ -85,12 +85,12 @@ def test_held_out_pictures_find_units_near_their_targets() -> None:
     found = unit_statistics(method.backbone, pixels_of(method, held_out))
     figures = method.validate({"real": held_out})
     for name, (mean, std) in found.items():
-        scale = figures[f"unit_std_target/{name}"].item()
-        assert figures[f"unit_mean_target/{name}"].item() == pytest.approx(0.1 * scale, rel=1e-5)
+        scale = figures[f"deviation/{name}_target"].item()
+        assert figures[f"mean/{name}_target"].item() == pytest.approx(0.1 * scale, rel=1e-5)
         assert (mean / scale - 0.1).abs().max() < 0.3, name
         assert (std / scale - 1).abs().max() < 0.25, name
-    assert figures["error/unit_mean"] < 0.06
-    assert figures["error/unit_std"] < 0.06
+    assert figures["off_target/mean"] < 0.06
+    assert figures["off_target/deviation"] < 0.06
 
 
 @pytest.mark.slow
@@ -105,8 +105,8 @@ def test_filters_of_photos_hold_on_other_photos() -> None:
     method = Initialised(InitialisedSettings(rule=DataDependentRule()), seed=0, device=CPU)
     method.step({"real": learnt}, clock=FIRST)
     figures = method.validate({"real": held_out})
-    assert figures["error/unit_mean"] < 0.1
-    assert figures["error/unit_std"] < 0.15
+    assert figures["off_target/mean"] < 0.1
+    assert figures["off_target/deviation"] < 0.15
     own = method.gradient_ratios(pixels_of(method, learnt))
     assert own.max() / own.min() < 1.01
 
@@ -228,7 +228,7 @@ def test_the_recipes_run(tmp_path: Path, recipe: str) -> None:
     weights = load_weights(out / "weights.safetensors")
     assert weights.backbone.folded
     log = read_metrics(out / "metrics.jsonl")
-    assert "unit_std/fc7" in log.val
+    assert "deviation/fc7" in log.val
     assert (out / "pictures" / "1" / "filters" / "conv1.png").is_file()
 
 
