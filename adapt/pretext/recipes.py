@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Literal
 
 from scenelift.adapt.config import TrainContent
 from scenelift.adapt.optimise import OptimiserSettings
@@ -62,8 +63,7 @@ def byol() -> TrainContent:
 
 def imagenet() -> TrainContent:
     """Return supervised learning of the classes of --labelled, the comparison with ImageNet's labels."""
-    content = _desk(SupervisedSettings(), batch_size=48, resize_px=112, crop_px=96)
-    return replace(content, method=replace(content.method, source="labelled"))
+    return _desk(SupervisedSettings(), source="labelled", batch_size=48, resize_px=112, crop_px=96)
 
 
 def gaussian() -> TrainContent:
@@ -91,6 +91,7 @@ def _untrained(rule: GaussianRule | DataDependentRule) -> TrainContent:
 def _desk(
     task: TaskSettings,
     *,
+    source: Literal["real", "labelled"] = "real",
     steps: int = DESK_STEPS,
     batch_size: int = 32,
     learning_rate: float = 2e-3,
@@ -105,6 +106,7 @@ def _desk(
         precision="auto",
         geometry=Geometry(resize_px=resize_px, crop_px=crop_px, flip=True, zoom=zoom),
         method=PretextSettings(
+            source=source,
             task=task,
             optimiser=OptimiserSettings(
                 name="adamw",

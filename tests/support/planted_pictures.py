@@ -89,6 +89,7 @@ def photo_like(*, count: int, side: int, seed: int = 0) -> UInt8[Tensor, "n 3 h 
     frequency = torch.fft.fftfreq(side)
     size = (frequency[:, None] ** 2 + frequency[None] ** 2).sqrt().clamp(min=1 / side)
     noise = torch.fft.fft2(torch.randn(count, 3, side, side, generator=generator)) / size
-    values = torch.fft.ifft2(noise).real
+    values: Tensor = torch.fft.ifft2(noise).real
     values = values / values.std(dim=(1, 2, 3), keepdim=True)
-    return (128 + 50 * values).clamp(0, 255).to(torch.uint8)
+    pictures: Tensor = (128 + 50 * values).clamp(0, 255).to(torch.uint8)
+    return pictures

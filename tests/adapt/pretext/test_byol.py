@@ -132,9 +132,8 @@ def test_it_learns_and_does_not_collapse() -> None:
 def test_a_collapsed_network_is_told() -> None:
     method = method_of(SETTINGS)
     with torch.no_grad():
-        for parameter in byol_of(method).projector.parameters():
-            parameter.zero_()
-        byol_of(method).projector[3].bias.fill_(1)  # type: ignore[union-attr]
+        for name, parameter in byol_of(method).projector.named_parameters():
+            parameter.fill_(1.0 if name == "3.bias" else 0.0)
     found = method.validate({"real": striped_batch()})
     assert found["accuracy/retrieval"].item() == pytest.approx(found["chance/retrieval"].item())
     assert found["quality/spread"] == 0

@@ -14,7 +14,12 @@ from scenelift.adapt.cli import main
 from scenelift.adapt.log import read_metrics
 from scenelift.adapt.method import Batch, Clock
 from scenelift.adapt.network_input import network_input
-from scenelift.adapt.pretext.data_dependent import draw_patches, unit_statistics
+from scenelift.adapt.pretext.data_dependent import (
+    Filters,
+    draw_patches,
+    find_directions,
+    unit_statistics,
+)
 from scenelift.adapt.pretext.initialised import (
     DataDependentRule,
     GaussianRule,
@@ -69,8 +74,8 @@ def test_gaussian_is_normal_without_biases() -> None:
 
 
 @pytest.mark.parametrize("filters", ["normal", "pca", "kmeans"])
-def test_without_equalising_every_unit_has_its_mean_and_deviation(filters: str) -> None:
-    rule = DataDependentRule(filters=filters, equalise=False, patches=500, mean=0.2)  # type: ignore[arg-type]
+def test_without_equalising_every_unit_has_its_mean_and_deviation(filters: Filters) -> None:
+    rule = DataDependentRule(filters=filters, equalise=False, patches=500, mean=0.2)
     method = made(rule, count=40)
     on_its_own = unit_statistics(method.backbone, pixels_of(method, batch_of(count=40, seed=1)))
     assert list(on_its_own) == ["conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7"]
@@ -121,23 +126,46 @@ def test_layers_learn_at_one_rate(kmeans: Initialised) -> None:
     assert held_out.max() / held_out.min() < before.max() / before.min()
 
 
-def test_filters_find_what_data_are_made_of() -> None:
-    # Pictures of vertical stripes of one period: the first components are that wave and its quarter turn.
+def sources(*, count: int) -> tuple[Tensor, Tensor]:
+    """Patches that show one of six patterns each, light or dark, and the patterns in rows."""
     generator = torch.Generator().manual_seed(0)
-    line = torch.arange(64.0)
-    phase = torch.rand(40, 1, 1, 1, generator=generator) * 6.28
-    image = (128 + 80 * torch.sin(line * 0.7 + phase)).expand(-1, 3, 64, -1).to(torch.uint8)
-    for filters in ("pca", "kmeans"):
-        rule = DataDependentRule(filters=filters, equalise=False, patches=500)  # type: ignore[arg-type]
-        method = Initialised(InitialisedSettings(rule=rule), seed=0, device=CPU)
-        noisy = (image + torch.randn(40, 3, 64, 64, generator=generator) * 3).clamp(0, 255)
-        batch = {"image": noisy.to(torch.uint8), "sample_seed": torch.arange(40)}
-        method.step({"real": batch}, clock=FIRST)
-        first = method.backbone.get_parameter("conv1.weight").detach()[0].mean(dim=0)
-        if filters == "pca":
-            # The same in every row, as stripes are.
-            assert (first - first.mean(dim=0)).norm() < 0.1 * first.norm()
-        assert method.backbone.get_parameter("conv1.weight").isfinite().all()
+    patterns = torch.randn(6, 12, generator=generator)
+    which = torch.randint(6, (count,), generator=generator)
+    sign = torch.randint(2, (count, 1), generator=generator) * 2.0 - 1
+    noise = 0.01 * torch.randn(count, 12, generator=generator)
+    return sign * patterns[which] + noise, patterns
+
+
+def test_kmeans_finds_units_that_answer_to_one_pattern_each() -> None:
+    patches, patterns = sources(count=3000)
+    drawn = torch.randn(6, 12, generator=torch.Generator().manual_seed(1))
+
+    def purity(filters: Filters) -> float:
+        found = find_directions(
+            patches, drawn.clone(), filters=filters, generator=torch.Generator().manual_seed(2)
+        )
+        answers = (found @ patterns.T).abs()
+        return float((answers.amax(dim=1) / answers.sum(dim=1)).median())
+
+    assert purity("kmeans") > 0.9
+    assert purity("pca") < 0.8
+    assert purity("normal") < 0.8
+
+
+def test_principal_components_are_those_of_the_covariance() -> None:
+    patches, _ = sources(count=500)
+    drawn = torch.full((14, 12), 7.0)
+    generator = torch.Generator().manual_seed(2)
+    found = find_directions(patches, drawn, filters="pca", generator=generator)
+    values, vectors = torch.linalg.eigh(patches.T.cov())
+    cosines = (found[:6] * vectors.T.flip(0)[:6]).sum(dim=1).abs()
+    assert values[-6] > 100 * values[-7]
+    torch.testing.assert_close(cosines, torch.ones(6), rtol=0, atol=1e-3)
+    assert found[12:].eq(7).all()  # no more components than inputs
+    nothing = torch.full((14, 12), 7.0)
+    assert (
+        find_directions(patches[:13], nothing, filters="kmeans", generator=generator).eq(7).all()
+    )  # fewer patches than units
 
 
 def test_patches_are_what_a_convolution_multiplies() -> None:

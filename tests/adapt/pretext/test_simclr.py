@@ -29,7 +29,7 @@ def by_hand(first: Tensor, second: Tensor, *, temperature: float) -> float:
     count = len(first)
 
     def similarity(i: int, j: int) -> float:
-        dot = sum(a * b for a, b in zip(rows[i], rows[j], strict=True))
+        dot = float(sum(a * b for a, b in zip(rows[i], rows[j], strict=True)))
         return dot / math.dist(rows[i], [0] * len(rows[i])) / math.dist(rows[j], [0] * len(rows[j]))
 
     def term(i: int, j: int) -> float:
