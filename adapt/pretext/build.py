@@ -3,10 +3,12 @@
 import torch
 
 from scenelift.adapt.backbones import Backbone
+from scenelift.adapt.pretext.context import Context, ContextSettings
+from scenelift.adapt.pretext.jigsaw import Jigsaw, JigsawSettings
 from scenelift.adapt.pretext.rotation import Rotation, RotationSettings
 from scenelift.adapt.pretext.task import PretextTask
 
-TaskSettings = RotationSettings
+TaskSettings = RotationSettings | JigsawSettings | ContextSettings
 """Of every system that learns from pictures."""
 
 
@@ -31,3 +33,7 @@ def build_task(
     match settings:
         case RotationSettings():
             return Rotation(settings, backbone, generator=generator)
+        case JigsawSettings():
+            return Jigsaw(settings, backbone, generator=generator)
+        case ContextSettings():
+            return Context(settings, backbone, generator=generator)
