@@ -12,6 +12,8 @@ from scenelift.adapt.pretext.rotation import RotationSettings
 from scenelift.datasets.geometry import Geometry
 
 DESK_STEPS = 3000
+LARGE = ("jigsaw", "context")
+"""Systems that cut a picture into patches, and so learn from larger photos than the others."""
 
 
 def recipes() -> list[tuple[str, Callable[[], TrainContent]]]:

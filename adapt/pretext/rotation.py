@@ -1,6 +1,7 @@
 """Rotation: by which quarter turn was a picture turned (RotNet; Gidaris, Singh and Komodakis, ICLR 2018)."""
 
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
 import torch
@@ -31,6 +32,8 @@ class RotationSettings:
 
 class Rotation(PretextTask):
     """A linear layer over the pooled last map tells the four turns apart."""
+
+    captions = MappingProxyType({"rotation": ("as seen", "turned back by the answer")})
 
     def __init__(
         self, settings: RotationSettings, backbone: Backbone, *, generator: torch.Generator

@@ -1,1 +1,1 @@
-"""Experiments that show what a design decision is for: each a command that measures, none of them part of a run."""
+"""Experiments: commands that take long, print their plan first, and can be stopped and gone on with."""
