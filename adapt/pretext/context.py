@@ -2,11 +2,12 @@
 
 Published patches have 96 of 387 to 671 pixels; here all sizes are shares of the picture's or the patch's side. Differences: batch
 norm at every layer, with scale and shift; pairs are cut anywhere in the picture, not from one jittered grid; a patch's root mean
-square becomes 1, the deviation of normalised pictures, which is 57 of 255 where the paper takes 50.
+square becomes the deviation of normalised pictures, which is 58 of 255 where the paper takes 50.
 """
 
 import math
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
 import torch
@@ -20,7 +21,7 @@ from scenelift.adapt.method import Batch, Clock
 from scenelift.adapt.network_input import InputNormalisation
 from scenelift.adapt.pictures import draw_image, side_by_side
 from scenelift.adapt.pretext.aberration import colour_matrices, mix_colours
-from scenelift.adapt.pretext.patches import cut_patches, draws, whole_numbers
+from scenelift.adapt.pretext.patches import cut_patches, draws, scale_of, whole_numbers
 from scenelift.adapt.pretext.pixelation import pixelate
 from scenelift.adapt.pretext.siamese import Siamese, set_conv1_stride
 from scenelift.adapt.pretext.task import Pictures, PretextTask
@@ -101,6 +102,8 @@ class Pairs:
 class Context(PretextTask):
     """Two patches of a picture; the answer is which of eight neighbours the second is."""
 
+    captions = MappingProxyType({"context": ("green true, red answered", "the first, as seen", "the second")})
+
     def __init__(
         self, settings: ContextSettings, backbone: Backbone, *, generator: torch.Generator
     ) -> None:
@@ -151,7 +154,7 @@ class Context(PretextTask):
                 _frame(picture, tops[0] + down * step, lefts[0] + right * step, patch, _ANSWERED)
             _frame(picture, tops[0], lefts[0], patch, _FIRST)
             _frame(picture, tops[1], lefts[1], patch, _TRUE)
-        seen = (inputs[:, 0] * 64 + 128).clamp(0, 255).to(torch.uint8)
+        seen = (inputs[:, 0] / scale_of(self.normalisation) * 64 + 128).clamp(0, 255).to(torch.uint8)
         columns = [
             draw_image(F.interpolate(side, size=image.shape[-2:], mode="nearest")).cpu()
             for side in seen.unbind(dim=1)
@@ -159,7 +162,7 @@ class Context(PretextTask):
         return {"context": side_by_side(drawn, *columns)}
 
     def inputs(self, batch: Batch) -> Float[Tensor, "n pairs 2 3 t t"]:
-        """Return the patches as the backbone sees them: mean 0 in each channel, root mean square 1 over all.
+        """Return the patches as the backbone sees them: mean 0 in each channel, root mean square that of normalised pictures.
 
         Raises:
             ValueError: if the pictures are too small to be cut like this.
@@ -185,7 +188,8 @@ class Context(PretextTask):
             )
             patches = _without_aberration(patches, seed, settings=settings)
             size = patches.square().mean(dim=(2, 3, 4), keepdim=True).sqrt()
-            return (patches / size.clamp(min=1.0)).unflatten(1, (-1, 2))
+            patches = patches / size.clamp(min=1.0) * scale_of(self.normalisation)
+            return patches.unflatten(1, (-1, 2))
 
     def _answer(
         self, backbone: Backbone, batch: Batch

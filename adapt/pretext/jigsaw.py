@@ -5,6 +5,7 @@ normalisation and dropout; tiles keep as far from the border of their cell as ch
 """
 
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
 import torch
@@ -18,7 +19,7 @@ from scenelift.adapt.method import Batch, Clock
 from scenelift.adapt.network_input import InputNormalisation
 from scenelift.adapt.pictures import draw_image, side_by_side
 from scenelift.adapt.pretext.aberration import colour_matrices, mix_colours, shift_channels
-from scenelift.adapt.pretext.patches import cut_patches, draws, whole_numbers
+from scenelift.adapt.pretext.patches import cut_patches, draws, scale_of, whole_numbers
 from scenelift.adapt.pretext.permutations import CELLS, distant_permutations
 from scenelift.adapt.pretext.siamese import Siamese, set_conv1_stride
 from scenelift.adapt.pretext.task import Pictures, PretextTask
@@ -68,6 +69,7 @@ class JigsawSettings:
 class Jigsaw(PretextTask):
     """The nine tiles of a picture in one of many orders; the answer is which."""
 
+    captions = MappingProxyType({"jigsaw": ("the picture", "its tiles, as seen", "as put by the answer")})
     permutations: Int64[Tensor, "k 9"]
 
     def __init__(
@@ -113,13 +115,14 @@ class Jigsaw(PretextTask):
         chosen = self.siamese(backbone, tiles).argmax(dim=1)
         order = self.permutations[chosen]
         put = torch.zeros_like(tiles).scatter_(1, order[..., None, None, None].expand_as(tiles), tiles)
-        columns = [_fit(_draw(side), like=batch["image"]) for side in (tiles, put)]
+        scale = scale_of(self.normalisation)
+        columns = [_fit(_draw(side / scale), like=batch["image"]) for side in (tiles, put)]
         return {"jigsaw": side_by_side(draw_image(batch["image"]).cpu(), *columns)}
 
     def puzzles(
         self, batch: Batch
     ) -> tuple[Float[Tensor, "n 9 3 s s"], Int64[Tensor, " n"]]:
-        """Return shuffled tiles, each of mean 0 and deviation 1 in each channel, and the permutations' numbers.
+        """Return shuffled tiles, each of mean 0 and the deviation of normalised pictures in each channel, and the permutations' numbers.
 
         Raises:
             ValueError: if the pictures are too small to be cut like this.
@@ -140,7 +143,7 @@ class Jigsaw(PretextTask):
                 still=grey,
                 settings=settings,
             )
-            return _standardised(tiles), truth
+            return _standardised(tiles) * scale_of(self.normalisation), truth
 
     def _answer(
         self, backbone: Backbone, batch: Batch

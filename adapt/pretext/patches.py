@@ -7,8 +7,10 @@ import torch
 from jaxtyping import Float, Float32, Int64
 from torch import Tensor
 
-from scenelift.adapt.colour import uniform
+from scenelift.adapt.colour import IMAGENET_STD, uniform
+from scenelift.adapt.network_input import InputNormalisation
 
+_DEVIATION = sum(IMAGENET_STD) / 3
 _GOLDEN = -0x61C8864680B583EB
 
 
@@ -33,6 +35,16 @@ def whole_numbers(
     [-1, -1, 0, 1]
     """
     return (shares * (greatest - least + 1)).long() + least
+
+
+def scale_of(normalisation: InputNormalisation) -> float:
+    """Return what patches of deviation 1 are multiplied by to look like whole pictures to a network that is fed like this.
+
+    >>> scale_of(InputNormalisation(mean=IMAGENET_STD, std=IMAGENET_STD))
+    1.0
+    """
+    white = 1.0 if normalisation.space == "rgb" else 100.0
+    return white * _DEVIATION / (sum(normalisation.std) / 3)
 
 
 def cut_patches(
