@@ -3,10 +3,13 @@
 import torch
 
 from scenelift.adapt.backbones import Backbone
+from scenelift.adapt.pretext.colorization import Colorization, ColorizationSettings
+from scenelift.adapt.pretext.counting import Counting, CountingSettings
 from scenelift.adapt.pretext.rotation import Rotation, RotationSettings
+from scenelift.adapt.pretext.split_brain import SplitBrain, SplitBrainSettings
 from scenelift.adapt.pretext.task import PretextTask
 
-TaskSettings = RotationSettings
+TaskSettings = RotationSettings | ColorizationSettings | SplitBrainSettings | CountingSettings
 """Of every system that learns from pictures."""
 
 
@@ -31,3 +34,9 @@ def build_task(
     match settings:
         case RotationSettings():
             return Rotation(settings, backbone, generator=generator)
+        case ColorizationSettings():
+            return Colorization(settings, backbone, generator=generator)
+        case SplitBrainSettings():
+            return SplitBrain(settings, backbone, generator=generator)
+        case CountingSettings():
+            return Counting(settings, backbone, generator=generator)

@@ -5,8 +5,11 @@ from collections.abc import Callable
 from scenelift.adapt.config import TrainContent
 from scenelift.adapt.optimise import OptimiserSettings
 from scenelift.adapt.pretext.build import TaskSettings
+from scenelift.adapt.pretext.colorization import ColorizationSettings
+from scenelift.adapt.pretext.counting import CountingSettings
 from scenelift.adapt.pretext.method import PretextSettings
 from scenelift.adapt.pretext.rotation import RotationSettings
+from scenelift.adapt.pretext.split_brain import SplitBrainSettings
 from scenelift.datasets.geometry import Geometry
 
 DESK_STEPS = 3000
@@ -16,12 +19,32 @@ LARGE = ("jigsaw", "context")
 
 def recipes() -> list[tuple[str, Callable[[], TrainContent]]]:
     """List them: name and function."""
-    return [("rotation", rotation)]
+    return [
+        ("rotation", rotation),
+        ("colorization", colorization),
+        ("split-brain", split_brain),
+        ("counting", counting),
+    ]
 
 
 def rotation() -> TrainContent:
     """Return RotNet (Gidaris et al., ICLR 2018)."""
     return _desk(RotationSettings(), batch_size=16)
+
+
+def colorization() -> TrainContent:
+    """Return Colorization (Zhang et al., ECCV 2016)."""
+    return _desk(ColorizationSettings(), batch_size=16)
+
+
+def split_brain() -> TrainContent:
+    """Return the split-brain autoencoder (Zhang et al., CVPR 2017)."""
+    return _desk(SplitBrainSettings(), batch_size=16)
+
+
+def counting() -> TrainContent:
+    """Return Counting (Noroozi et al., ICCV 2017)."""
+    return _desk(CountingSettings(), batch_size=16, resize_px=144, crop_px=128, zoom=(0.9, 1.4))
 
 
 def _desk(
