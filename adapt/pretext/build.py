@@ -3,10 +3,12 @@
 import torch
 
 from scenelift.adapt.backbones import Backbone
+from scenelift.adapt.pretext.bigan import BiGAN, BiGANSettings
+from scenelift.adapt.pretext.context_encoder import ContextEncoder, ContextEncoderSettings
 from scenelift.adapt.pretext.rotation import Rotation, RotationSettings
 from scenelift.adapt.pretext.task import PretextTask
 
-TaskSettings = RotationSettings
+TaskSettings = BiGANSettings | ContextEncoderSettings | RotationSettings
 """Of every system that learns from pictures."""
 
 
@@ -29,5 +31,9 @@ def build_task(
         ValueError: if the backbone or a choice does not suit the system.
     """
     match settings:
+        case BiGANSettings():
+            return BiGAN(settings, backbone, generator=generator)
+        case ContextEncoderSettings():
+            return ContextEncoder(settings, backbone, generator=generator)
         case RotationSettings():
             return Rotation(settings, backbone, generator=generator)

@@ -1,10 +1,13 @@
 """Recipes of the comparison systems: each fits two CPU cores and some minutes, on photos of 128 pixels."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from scenelift.adapt.config import TrainContent
 from scenelift.adapt.optimise import OptimiserSettings
+from scenelift.adapt.pretext.bigan import BiGANSettings
 from scenelift.adapt.pretext.build import TaskSettings
+from scenelift.adapt.pretext.context_encoder import ContextEncoderSettings
 from scenelift.adapt.pretext.method import PretextSettings
 from scenelift.adapt.pretext.rotation import RotationSettings
 from scenelift.datasets.geometry import Geometry
@@ -14,12 +17,60 @@ DESK_STEPS = 3000
 
 def recipes() -> list[tuple[str, Callable[[], TrainContent]]]:
     """List them: name and function."""
-    return [("rotation", rotation)]
+    return [
+        ("rotation", rotation),
+        ("context-encoder", context_encoder),
+        ("context-encoder-adversarial", context_encoder_adversarial),
+        ("bigan", bigan),
+    ]
 
 
 def rotation() -> TrainContent:
     """Return RotNet (Gidaris et al., ICLR 2018)."""
     return _desk(RotationSettings(), batch_size=16)
+
+
+def context_encoder() -> TrainContent:
+    """Return the context encoder (Pathak et al., CVPR 2016) as its features were learnt: by reconstruction alone."""
+    return _desk(ContextEncoderSettings(decoder_widths=(64, 64, 32, 16)), steps=1500, batch_size=16)
+
+
+def context_encoder_adversarial() -> TrainContent:
+    """Return the context encoder with its critic: encoder and decoder learn ten times as fast as the critic, as published."""
+    base = _desk(
+        ContextEncoderSettings(decoder_widths=(64, 64, 32, 16), adversarial=0.001, critic_width=16),
+        steps=1500,
+        batch_size=16,
+    )
+    return _against_critic(base, critic_rate=2e-4)
+
+
+def bigan() -> TrainContent:
+    """Return BiGAN (Donahue et al., ICLR 2017), its pictures of 32 pixels instead of 64."""
+    base = _desk(
+        BiGANSettings(drawn_px=32, width=32, hidden=512),
+        steps=2000,
+        batch_size=24,
+        learning_rate=2e-4,
+    )
+    return _against_critic(base, critic_rate=2e-4, weight_decay=2.5e-5)
+
+
+def _against_critic(
+    base: TrainContent, *, critic_rate: float, weight_decay: float = 0.0
+) -> TrainContent:
+    """Give both sides of a game the optimiser of DCGAN: Adam with a first decay of 0.5."""
+    adam = OptimiserSettings(
+        name="adam",
+        learning_rate=base.method.optimiser.learning_rate,
+        betas=(0.5, 0.999),
+        weight_decay=weight_decay,
+        schedule="constant",
+    )
+    method = replace(
+        base.method, optimiser=adam, critic_optimiser=replace(adam, learning_rate=critic_rate)
+    )
+    return replace(base, method=method)
 
 
 def _desk(
