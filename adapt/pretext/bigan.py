@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from scenelift.adapt.backbones import Backbone
-from scenelift.adapt.discriminators import Norm
+from scenelift.adapt.discriminators import Norm, SpectralConv2d
 from scenelift.adapt.initialise import initialise, without_weights
 from scenelift.adapt.method import Batch, Clock
 from scenelift.adapt.network_input import InputNormalisation, network_input
@@ -91,10 +91,11 @@ class PairCritic(nn.Module):
         norm = settings.critic_norm
         positions = settings.width * 2 ** (count - 1) * FIRST_SIDE**2
 
+        # No batch norm over pairs: on plain pictures of two colours it kept D from telling any apart.
+        over_pairs: Norm = "none" if norm == "batch" else norm
+
         def joined(inputs: int) -> Convolution:
-            return Convolution(
-                inputs, settings.hidden, kernel=1, stride=1, norm=_unless_batch(norm)
-            )
+            return Convolution(inputs, settings.hidden, kernel=1, stride=1, norm=over_pairs)
 
         self.halvings = halvings(
             count=count, width=settings.width, kernel=settings.kernel, norm=norm
@@ -103,7 +104,7 @@ class PairCritic(nn.Module):
         self.of_code = joined(settings.code_size)
         self.of_pair = joined(2 * settings.hidden)
         self.last = Convolution(
-            settings.hidden, 1, kernel=1, stride=1, norm=_unless_batch(norm), leaky=False
+            settings.hidden, 1, kernel=1, stride=1, norm=over_pairs, leaky=False
         )
 
     def forward(
@@ -138,7 +139,16 @@ class BiGAN(PretextTask):
         )
         draw_weights(self.generator, generator=generator)
         self.critic = without_weights(lambda: PairCritic(settings))
-        draw_weights(self.critic, generator=generator)
+        draw_weights(self.critic.halvings, generator=generator)
+        for layer in (
+            self.critic.of_picture,
+            self.critic.of_code,
+            self.critic.of_pair,
+            self.critic.last,
+        ):
+            initialise(layer, init="default", generator=generator)
+            if isinstance(layer.convolution, SpectralConv2d):
+                layer.convolution.start(generator=generator)
 
     def critic_parameters(self) -> Iterator[nn.Parameter]:
         """Yield those of D."""
@@ -242,8 +252,3 @@ def spread(pictures: Float[Tensor, "n 3 s s"]) -> Float[Tensor, ""]:
     0.25
     """
     return (pictures - pictures.mean(dim=0)).square().mean()
-
-
-def _unless_batch(norm: Norm) -> Norm:
-    """Layers over pairs have no batch norm: it would mix what D judges one by one."""
-    return "none" if norm == "batch" else norm

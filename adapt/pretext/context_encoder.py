@@ -219,7 +219,7 @@ class ContextEncoder(PretextTask):
             "quality/psnr_db": psnr_db(drawn, truth, hidden),
             "baseline/psnr_db": psnr_db(mean.expand_as(truth), truth, hidden),
             "reference/smooth_fill_psnr_db": psnr_db(
-                fill_from_border(truth, hidden), truth, hidden
+                fill_from_border(truth, hidden.expand(len(truth), -1, -1, -1)), truth, hidden
             ),
         }
         if self.critic is not None:

@@ -8,6 +8,9 @@ from torch.nn import functional as F
 from scenelift.adapt.colour import uniform
 from scenelift.adapt.pretext.hashed import uniforms
 
+_BISECTIONS = 18
+"""Halvings of the range of the noise, until less than a pixel lies between."""
+
 
 def irregular_masks(
     sample_seed: Int64[Tensor, " n"],
@@ -23,7 +26,7 @@ def irregular_masks(
         sample_seed: What decides, one a sample.
         side_px: Side of the picture.
         cells: Side of the noise; more cells give more and smaller islands.
-        area: Least and greatest share of the picture that is hidden; each sample has its own between them, met to the pixel.
+        area: Least and greatest share of the picture that is hidden; each sample has its own between them.
         salt: The first of `1 + cells * cells` salts.
     """
     noise = uniforms(sample_seed, count=cells * cells, salt=salt + 1)
@@ -31,9 +34,13 @@ def irregular_masks(
         noise.view(-1, 1, cells, cells), size=(side_px, side_px), mode="bicubic"
     ).flatten(1)
     share = area[0] + (area[1] - area[0]) * uniform(sample_seed, salt=salt)
-    num_hidden = (share * side_px**2).round().long()
-    threshold = smooth.sort(dim=1).values.gather(1, num_hidden[:, None])
-    return (smooth < threshold).view(-1, 1, side_px, side_px)
+    lowest, highest = smooth.amin(dim=1), smooth.amax(dim=1)
+    for _ in range(_BISECTIONS):  # a sort takes longer than the network's forward pass
+        threshold = (lowest + highest) / 2
+        too_low = (smooth < threshold[:, None]).float().mean(dim=1) < share
+        lowest = torch.where(too_low, threshold, lowest)
+        highest = torch.where(too_low, highest, threshold)
+    return (smooth < highest[:, None]).view(-1, 1, side_px, side_px)
 
 
 def central_square(

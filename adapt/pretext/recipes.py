@@ -32,40 +32,40 @@ def rotation() -> TrainContent:
 
 def context_encoder() -> TrainContent:
     """Return the context encoder (Pathak et al., CVPR 2016) as its features were learnt: by reconstruction alone."""
-    return _desk(ContextEncoderSettings(decoder_widths=(64, 64, 32, 16)), steps=1500, batch_size=16)
+    return _desk(ContextEncoderSettings(decoder_widths=(64, 64, 32, 16)), steps=1000, batch_size=16)
 
 
 def context_encoder_adversarial() -> TrainContent:
     """Return the context encoder with its critic: encoder and decoder learn ten times as fast as the critic, as published."""
     base = _desk(
         ContextEncoderSettings(decoder_widths=(64, 64, 32, 16), adversarial=0.001, critic_width=16),
-        steps=1500,
+        steps=1000,
         batch_size=16,
     )
     return _against_critic(base, critic_rate=2e-4)
 
 
 def bigan() -> TrainContent:
-    """Return BiGAN (Donahue et al., ICLR 2017), its pictures of 32 pixels instead of 64."""
+    """Return BiGAN (Donahue et al., ICLR 2017) with pictures of 32 pixels instead of 64, at five times the published rate."""
     base = _desk(
         BiGANSettings(drawn_px=32, width=32, hidden=512),
         steps=2000,
-        batch_size=24,
-        learning_rate=2e-4,
+        batch_size=16,
+        learning_rate=1e-3,
     )
-    return _against_critic(base, critic_rate=2e-4, weight_decay=2.5e-5)
+    return _against_critic(base, critic_rate=1e-3, weight_decay=2.5e-5)
 
 
 def _against_critic(
     base: TrainContent, *, critic_rate: float, weight_decay: float = 0.0
 ) -> TrainContent:
-    """Give both sides of a game the optimiser of DCGAN: Adam with a first decay of 0.5."""
+    """Give both sides of a game the optimiser of DCGAN: Adam with a first decay of 0.5, its rate falling to nothing."""
     adam = OptimiserSettings(
         name="adam",
         learning_rate=base.method.optimiser.learning_rate,
         betas=(0.5, 0.999),
         weight_decay=weight_decay,
-        schedule="constant",
+        schedule="cosine",
     )
     method = replace(
         base.method, optimiser=adam, critic_optimiser=replace(adam, learning_rate=critic_rate)
