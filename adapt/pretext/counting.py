@@ -116,8 +116,13 @@ class Counting(PretextTask):
         """Return the counts of the halved pictures and the sums over their tiles; drawn filters where there are seeds."""
         pieces = torch.cat([halved(images, seeds=seeds), quarters(images)])
         seen = normalise(pieces, normalisation=self.normalisation)
-        pooled = backbone(seen, until=self._layer.name)[self._layer.name].mean(dim=(2, 3))
-        counts = torch.relu(self.counter(pooled)).float()
+        features = backbone(seen, until=self._layer.name)[self._layer.name]
+        height, width = seen.shape[-2:]
+        if min(features.shape[-2:]) < 2:  # where AlexNet's dilated fc6 reads padding alone
+            raise ValueError(
+                f"tiles of {width} x {height} pixels leave one position of {self._layer.name}: counting needs larger crops"
+            )
+        counts = torch.relu(self.counter(features.mean(dim=(2, 3)))).float()
         count = len(images)
         return counts[:count], counts[count:].view(4, count, -1).sum(dim=0)
 
