@@ -105,11 +105,11 @@ def test_gradients_reach_backbone_and_classifier() -> None:
 
 def test_it_learns_which_colours_lightness_tells() -> None:
     method = make(SETTINGS)
-    learn(method, range(40))
+    learn(method, range(30))
     told = method.validate({"real": planted(seed=1000, count=16)})
     for part in ("colour", "mean_colour"):
-        assert told[f"error/{part}"] < 0.7 * told[f"baseline/{part}"]
-    assert told["error/cross_entropy"] < told["baseline/cross_entropy"] - 0.3
+        assert told[f"error/{part}"] < 0.75 * told[f"baseline/{part}"]
+    assert told["error/cross_entropy"] < told["baseline/cross_entropy"] - 0.2
     assert told["accuracy/colour"] > 3 * told["chance/colour"]
     assert told["selection/score"] == told["error/cross_entropy"]
 

@@ -173,8 +173,9 @@ def test_half_precision_and_pictures() -> None:
 
 
 def test_bars_are_as_long_as_the_counts() -> None:
-    bars = draw_counts(torch.tensor([[4.0, 0.0]]), torch.tensor([[2.0, 0.0]]), height=40)
+    bars = draw_counts(torch.tensor([[4.0, 0.0]]), torch.tensor([[2.0, 0.0]]), side_px=40)
     drawn = (bars[0] != 255).any(dim=2)
+    assert drawn.shape == (40, 40)
     assert int(drawn[:20, 0].sum()) == 18
     assert int(drawn[20:, 0].sum()) == 9
     assert not bool(drawn[:, 4:].any())
