@@ -323,6 +323,8 @@ def test_bad_settings_end_in_one_line() -> None:
         GanSettings(z_dim=4)
     with pytest.raises(ValueError, match="width must be above 0"):
         GanSettings(width=0.0)
+    with pytest.raises(ValueError, match="mapping_layers must be from 1 to 16, got 0"):
+        GanSettings(mapping_layers=0)
     with pytest.raises(ValueError, match="norm_momentum must be above 0"):
         GanSettings(norm_momentum=0.0)
     with pytest.raises(ValueError, match="size_px must be one of 32, 64, 128, got 48"):
