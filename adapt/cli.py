@@ -13,10 +13,10 @@ from rich.logging import RichHandler
 
 from scenelift.adapt.checkpoint import CheckpointError
 from scenelift.adapt.config import RunError, TrainConfig, TrainContent, TrainExecution
-from scenelift.adapt.feature_alignment import LabelError
 from scenelift.adapt.job import train_run
 from scenelift.adapt.live import LiveTable
 from scenelift.adapt.recipes import recipe, recipes
+from scenelift.adapt.tasks import LabelError
 from scenelift.adapt.train import TrainingError
 from scenelift.adapt.weights import WeightsError
 from scenelift.datasets.labelled import LabelError as BadLabelsError

@@ -10,10 +10,11 @@ from typing import Literal
 
 from scenelift.adapt.feature_alignment import FeatureAlignmentSettings
 from scenelift.adapt.precision import Precision
+from scenelift.adapt.pretext.initialised import InitialisedSettings
 from scenelift.adapt.pretext.method import PretextSettings
 from scenelift.datasets.geometry import Geometry
 
-MethodSettings = FeatureAlignmentSettings | PretextSettings
+MethodSettings = FeatureAlignmentSettings | PretextSettings | InitialisedSettings
 """Of everything that `adapt-train` trains."""
 
 

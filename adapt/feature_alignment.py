@@ -6,9 +6,10 @@ heads, both from one forward pass of each domain, each in a forward of its own, 
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
+import tyro
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
@@ -18,28 +19,16 @@ from scenelift.adapt.backbones.backbone import Backbone, Taps
 from scenelift.adapt.balance import PAPER_WEIGHTS, BalanceMethod, Balancer, gradient_cosines
 from scenelift.adapt.colour import ColourSettings, to_input
 from scenelift.adapt.discriminators import Norm, build_discriminator
-from scenelift.adapt.heads import TASKS, Design, at_stride, build_heads
+from scenelift.adapt.heads import TASKS, Design, build_heads
 from scenelift.adapt.initialise import Init
-from scenelift.adapt.losses import Variant, depth_loss, edge_loss, normal_loss
+from scenelift.adapt.losses import Variant
 from scenelift.adapt.method import Batch, Clock, Features, NonFiniteLossError, StreamName
 from scenelift.adapt.network_input import InputNormalisation
 from scenelift.adapt.optimise import OptimiserSettings, make_optimiser, set_rate
-from scenelift.adapt.pictures import (
-    draw_depth,
-    draw_edge,
-    draw_image,
-    draw_normal,
-    side_by_side,
-)
+from scenelift.adapt.pictures import draw_image, side_by_side
+from scenelift.adapt.pretext.side_task import SideTask, SideTaskName
 from scenelift.adapt.ranks import average_gradients
-
-Task = Literal["edge", "depth", "normal"]
-LABELS: Mapping[Task, str] = {"edge": "edge", "depth": "z_depth_m", "normal": "normal"}
-"""What a batch calls the truth of a task."""
-
-
-class LabelError(ValueError):
-    """A label is not a number."""
+from scenelift.adapt.tasks import Task, draw_answers, draw_truths, mirror_changes, task_losses
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,6 +69,12 @@ class FeatureAlignmentSettings:
         default_factory=lambda: OptimiserSettings(learning_rate=1e-4, betas=(0.0, 0.9))
     )
     """Of the discriminators."""
+    self_supervision: Annotated[SideTaskName, tyro.conf.arg(aliases=("--self-supervision",))] = (
+        "none"
+    )
+    """A pretext task on the photos, beside the tasks with labels and outside their balance."""
+    self_supervision_weight: float = 1.0
+    """Of its loss."""
     clip_norm: float | None = None
     """Greatest norm of the gradient of backbone and heads."""
     diagnose_every: int = 100
@@ -97,7 +92,8 @@ class FeatureAlignmentSettings:
     @property
     def sources(self) -> tuple[StreamName, ...]:
         """What data must be named."""
-        return ("synthetic",) if self.align.method == "none" else ("synthetic", "real")
+        alone = self.align.method == "none" and self.self_supervision == "none"
+        return ("synthetic",) if alone else ("synthetic", "real")
 
     @property
     def reads_labels(self) -> bool:
@@ -168,8 +164,20 @@ class FeatureAlignment:
             weights={task: settings.weights[task] for task in self._learnt},
             seed=seed,
         )
+        self.side_task = (
+            SideTask(
+                settings.self_supervision,
+                weight=settings.self_supervision_weight,
+                backbone=self.backbone,
+                normalisation=self.input_normalisation,
+                critic=settings.critic_optimiser,
+                generator=generator,
+            )
+            if settings.self_supervision != "none"
+            else None
+        )
         memory = torch.channels_last if settings.colour.channels_last else torch.contiguous_format
-        for network in (self.backbone, self.heads, self.alignment, self.balancer):
+        for network in (*self.networks().values(), self.balancer):
             network.to(device)
             network.to(memory_format=memory)
         self._optimiser = make_optimiser(self._own_parameters(), settings=settings.optimiser)
@@ -180,8 +188,9 @@ class FeatureAlignment:
 
     @property
     def streams(self) -> tuple[StreamName, ...]:
-        """Rendered pictures, and photos where the alignment looks at them."""
-        return ("synthetic", "real") if self.alignment.needs_real_pictures else ("synthetic",)
+        """Rendered pictures, and photos where the alignment or a pretext task looks at them."""
+        photos = self.alignment.needs_real_pictures or self.side_task is not None
+        return ("synthetic", "real") if photos else ("synthetic",)
 
     @property
     def input_normalisation(self) -> InputNormalisation:
@@ -215,6 +224,8 @@ class FeatureAlignment:
         scalars |= more
         task = torch.stack([self.settings.weights[t] * losses[t] for t in self._learnt]).sum()
         self._check_finite(losses, term)
+        extra, more = self._side_term(batches, clock=clock)
+        scalars |= more
         due = clock.step % self.settings.diagnose_every == 0
         if due or self.alignment.measures(clock):
             scalars |= self.alignment.measure(term, task=task, at=synthetic)
@@ -224,13 +235,17 @@ class FeatureAlignment:
             )
         self._optimiser.zero_grad(set_to_none=True)
         scalars |= self.balancer.backward(
-            losses, shared=[synthetic[layer] for layer in self.heads.layers], extra=term
+            losses,
+            shared=[synthetic[layer] for layer in self.heads.layers],
+            extra=_added(term, extra),
         )
         parameters = list(self._own_parameters())
         average_gradients(parameters)
         if self.settings.clip_norm is not None:
             scalars["gradient/norm"] = nn.utils.clip_grad_norm_(parameters, self.settings.clip_norm)
         self._optimiser.step()
+        if self.side_task is not None:
+            self.side_task.task.after_step(self.backbone, clock=clock)
         if self.alignment.critic_in_backward:
             self._step_critic()
         scalars |= {f"loss/{name}": loss.detach() for name, loss in losses.items()}
@@ -263,6 +278,9 @@ class FeatureAlignment:
             changes = self._mirror_changes(batches["real"])
             scalars |= changes
             score = score + sum(changes.values(), torch.zeros((), device=self._device))
+            if self.side_task is not None:
+                with self._autocast():
+                    scalars |= self.side_task.judge(self.backbone, batches["real"])
         return scalars | {"selection/score": score}
 
     @torch.no_grad()
@@ -274,18 +292,33 @@ class FeatureAlignment:
             answers = self._answers(
                 self._see(batch["image"], batch), batch, tasks=self.settings.tasks
             )
-            columns = _draw_answers(answers)
-            truths = _draw_truths(batch) if "z_depth_m" in batch else {}
+            columns = draw_answers(answers)
+            truths = draw_truths(batch) if "z_depth_m" in batch else {}
             for task, answer in columns.items():
                 truth = [truths[task]] if task in truths else []
                 shown[f"{domain}/{task}"] = side_by_side(
                     draw_image(batch["image"]).cpu(), *truth, answer
                 )
+        if self.side_task is not None and "real" in batches:
+            with self._autocast():
+                shown |= self.side_task.show(self.backbone, batches["real"])
         return shown
 
+    @property
+    def captions(self) -> Mapping[str, tuple[str, ...]]:
+        """What stands above the columns of the pictures."""
+        told: dict[str, tuple[str, ...]] = {}
+        for task in self.settings.tasks:
+            told[f"synthetic/{task}"] = ("picture", "truth", "answer")
+            told[f"real/{task}"] = ("picture", "answer")
+        return told if self.side_task is None else {**told, **self.side_task.task.captions}
+
     def networks(self) -> Mapping[str, nn.Module]:
-        """Return backbone, heads and alignment."""
-        return {"backbone": self.backbone, "heads": self.heads, "alignment": self.alignment}
+        """Return backbone, heads, alignment and the heads of a pretext task, if there is one."""
+        networks = {"backbone": self.backbone, "heads": self.heads, "alignment": self.alignment}
+        return (
+            networks if self.side_task is None else networks | {"self_supervision": self.side_task}
+        )
 
     @torch.no_grad()
     def features(self, batch: Batch) -> Features:
@@ -307,6 +340,12 @@ class FeatureAlignment:
             "balancer": self.balancer.state_dict(),
             "optimiser": self._optimiser.state_dict(),
             "critic_optimiser": critic.state_dict() if critic is not None else {},
+            "self_supervision": {}
+            if self.side_task is None
+            else {
+                "heads": self.side_task.state_dict(),
+                "critic_optimiser": self.side_task.optimiser_state(),
+            },
         }
 
     def load_state_dict(self, state: Mapping[str, Any], /) -> None:
@@ -323,6 +362,9 @@ class FeatureAlignment:
             self._optimiser.load_state_dict(state["optimiser"])
             if self._critic_optimiser is not None:
                 self._critic_optimiser.load_state_dict(state["critic_optimiser"])
+            if self.side_task is not None:
+                self.side_task.load_state_dict(state["self_supervision"]["heads"])
+                self.side_task.load_optimiser_state(state["self_supervision"]["critic_optimiser"])
         except (KeyError, RuntimeError) as error:
             cause = " ".join(str(error).split())[:200]
             raise ValueError(f"the state belongs to another configuration: {cause}") from error
@@ -331,6 +373,19 @@ class FeatureAlignment:
         yield from self.backbone.parameters()
         yield from self.heads.parameters()
         yield from self.balancer.parameters()
+        if self.side_task is not None:
+            yield from self.side_task.task.own_parameters()
+
+    def _side_term(
+        self, batches: Mapping[StreamName, Batch], *, clock: Clock
+    ) -> tuple[Float[Tensor, ""] | None, dict[str, Tensor]]:
+        """Return the pretext task's loss on photos, after its critic has learnt; None without one."""
+        if self.side_task is None:
+            return None, {}
+        with self._autocast():
+            scalars = self.side_task.teach_critic(self.backbone, batches["real"], clock=clock)
+            term, more = self.side_task.term(self.backbone, batches["real"], clock=clock)
+        return term, scalars | more
 
     def _set_rates(self, clock: Clock) -> None:
         set_rate(self._optimiser, self.settings.optimiser.rate(clock))
@@ -338,11 +393,11 @@ class FeatureAlignment:
             set_rate(self._critic_optimiser, self.settings.critic_optimiser.rate(clock))
 
     def _train(self) -> None:
-        for network in (self.backbone, self.heads, self.alignment):
+        for network in self.networks().values():
             network.train()
 
     def _evaluate(self) -> None:
-        for network in (self.backbone, self.heads, self.alignment):
+        for network in self.networks().values():
             network.eval()
 
     def _autocast(self) -> torch.autocast:
@@ -412,52 +467,27 @@ class FeatureAlignment:
     def _task_losses(
         self, features: Features, batch: Batch, *, tasks: tuple[Task, ...]
     ) -> dict[str, Float[Tensor, ""]]:
-        _check_labels(batch)
         height, width = batch["image"].shape[-2:]
         with self._autocast():
             answers: dict[str, Tensor] = self.heads.answer(
                 features, width=width, height=height, tasks=tasks
             )
-        variant = self.settings.losses
-        losses: dict[str, Tensor] = {}
-        for task in tasks:
-            answer, stride = answers[task], self.heads.strides[task]
-            truth = at_stride(batch[LABELS[task]], stride=stride)
-            valid = at_stride(batch["valid"], stride=stride)
-            match task:
-                case "edge":
-                    loss = edge_loss(answer, truth, valid=valid, variant=variant)
-                case "depth":
-                    loss = depth_loss(
-                        answer,
-                        truth,
-                        valid=valid,
-                        variant=variant,
-                        scale_invariance=self.settings.scale_invariance,
-                    )
-                case "normal":
-                    loss = normal_loss(answer, truth, valid=valid, variant=variant)
-            losses[task] = loss
-        return losses
+        return task_losses(
+            answers,
+            batch,
+            strides=self.heads.strides,
+            variant=self.settings.losses,
+            scale_invariance=self.settings.scale_invariance,
+        )
 
     def _mirror_changes(self, batch: Batch) -> dict[str, Float[Tensor, ""]]:
         """Compare the answers on photos with those on their mirror images."""
-        straight = self._answers(self._see(batch["image"], batch), batch, tasks=self.settings.tasks)
-        mirrored = self._answers(
-            self._see(batch["image"].flip(-1), batch), batch, tasks=self.settings.tasks
+        images = batch["image"]
+        straight, mirrored = (
+            self._answers(self._see(seen, batch), batch, tasks=self.settings.tasks)
+            for seen in (images, images.flip(-1))
         )
-        back = {task: answer.flip(-1) for task, answer in mirrored.items()}
-        changes: dict[str, Tensor] = {}
-        if "normal" in back:
-            turned = back["normal"] * back["normal"].new_tensor([-1, 1, 1]).view(1, 3, 1, 1)
-            cosine = nn.functional.cosine_similarity(straight["normal"], turned, dim=1)
-            changes["consistency/normal"] = (1 - cosine).mean()
-        if "depth" in back:
-            gap = straight["depth"] - back["depth"]
-            changes["consistency/depth"] = (
-                (gap - gap.mean(dim=(1, 2, 3), keepdim=True)).abs().mean()
-            )
-        return changes
+        return mirror_changes(straight, mirrored)
 
     def _check_finite(
         self, losses: Mapping[str, Float[Tensor, ""]], term: Float[Tensor, ""] | None
@@ -469,32 +499,5 @@ class FeatureAlignment:
             raise NonFiniteLossError(f"the loss of {', '.join(bad)} is not a finite number")
 
 
-def _check_labels(batch: Batch) -> None:
-    for name in ("z_depth_m", "normal"):
-        # A sum is finite only if all its terms are, and costs a fifth of looking at each.
-        if name in batch and not batch[name].sum().isfinite():
-            rows = (~batch[name].isfinite()).flatten(1).any(dim=1).nonzero().flatten().tolist()
-            raise LabelError(
-                f"{name} of samples {rows} of the batch holds NaN or infinity: mend the file"
-            )
-
-
-def _draw_answers(answers: Mapping[str, Tensor]) -> dict[str, UInt8[Tensor, "n h w 3"]]:
-    drawn = {}
-    for task, answer in answers.items():
-        answer = answer.float().cpu()
-        if task == "edge":
-            drawn[task] = draw_edge(answer.sigmoid())
-        elif task == "depth":
-            drawn[task] = draw_depth(answer.clamp(-10, 10).exp())
-        else:
-            drawn[task] = draw_normal(answer)
-    return drawn
-
-
-def _draw_truths(batch: Batch) -> dict[str, UInt8[Tensor, "n h w 3"]]:
-    return {
-        "edge": draw_edge(batch["edge"].float().cpu()),
-        "depth": draw_depth(batch["z_depth_m"].cpu()),
-        "normal": draw_normal(batch["normal"].cpu(), valid=batch["valid"].cpu()),
-    }
+def _added(first: Tensor | None, second: Tensor | None) -> Tensor | None:
+    return second if first is None else first if second is None else first + second

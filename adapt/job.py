@@ -21,6 +21,7 @@ from scenelift.adapt.feature_alignment import FeatureAlignment, FeatureAlignment
 from scenelift.adapt.method import Adapts, Method
 from scenelift.adapt.plain import from_plain, to_plain
 from scenelift.adapt.precision import resolve_precision
+from scenelift.adapt.pretext.initialised import Initialised, InitialisedSettings
 from scenelift.adapt.pretext.method import Pretext, PretextSettings
 from scenelift.adapt.report import write_report
 from scenelift.adapt.run_data import RunData, open_data, open_stream, validation_batches
@@ -123,6 +124,8 @@ def build_method(
             return Pretext(
                 content.method, seed=content.seed, device=device, half=half, classes=data.classes
             )
+        case InitialisedSettings():
+            return Initialised(content.method, seed=content.seed, device=device)
 
 
 def load_method(folder: Path, *, device: torch.device) -> FeatureAlignment:

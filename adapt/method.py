@@ -69,6 +69,11 @@ class Method(Protocol):
         """Show what the networks answer: rows of pictures by name, such as `synthetic/edge`."""
         ...
 
+    @property
+    def captions(self) -> Mapping[str, tuple[str, ...]]:
+        """What stands above the columns of `pictures`, by the same names; where a name is missing, nothing does."""
+        ...
+
     def networks(self) -> Mapping[str, nn.Module]:
         """The trained networks by name; `backbone` is the one that is exported."""
         ...

@@ -227,7 +227,12 @@ class _Loop:
             name: _head(group[0], count=4) for name, group in self._validation.items() if group
         }
         if batches:
-            write_pictures(self._folder / "pictures", self._method.pictures(batches), step=step)
+            write_pictures(
+                self._folder / "pictures",
+                self._method.pictures(batches),
+                step=step,
+                captions=self._method.captions,
+            )
 
     def _save(self, *, step: int) -> None:
         save_checkpoint(

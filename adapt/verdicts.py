@@ -16,6 +16,8 @@ from scenelift.adapt.log import Columns, Metrics, Series
 
 State = Literal["good", "watch", "bad", "unknown"]
 _LEAST_POINTS = 5
+JUDGED, BASELINES = ("accuracy", "error", "quality"), ("chance", "baseline")
+"""First parts of the names of a figure on held-out pictures, and of what it is held against: `accuracy/x` and `chance/x`."""
 _TASK_LOSSES_APART = ("loss/align", "loss/critic", "loss/task")
 
 
@@ -58,7 +60,11 @@ def judge_run(metrics: Metrics, *, layers: Sequence[LayerDistance] = ()) -> tupl
     verdicts = [judge_finite(train, val=metrics.val), *judge_losses(train, val=metrics.val)]
     if aligned:
         verdicts += [judge_discriminator(train), judge_gradient_ratio(train)]
-    verdicts += [judge_conflicts(train), *judge_distances(layers)]
+    verdicts += judge_baselines(metrics.val)
+    if aligned or any(name.startswith("gradient/cosine_") for name in train):
+        verdicts.append(judge_conflicts(train))
+    if aligned or layers:
+        verdicts += judge_distances(layers)
     if "rate/wait_share" in train:
         verdicts.append(judge_waiting(train))
     return tuple(verdicts)
@@ -90,6 +96,7 @@ def judge_finite(train: Columns, *, val: Columns) -> Verdict:
 def judge_losses(train: Columns, *, val: Columns) -> list[Verdict]:
     """Say of each task whether its loss fell, in training and on held-out data."""
     tasks = [n for n in train if n.startswith("loss/") and n not in _TASK_LOSSES_APART]
+    tasks = tasks or [n for n in train if n == "loss/task"]
     if not tasks:
         return [
             Verdict(subject="Task losses", state="unknown", finding="No task loss has been logged.")
@@ -127,6 +134,30 @@ def judge_loss(series: Series, *, held_out: Series | None, task: str) -> Verdict
             advice="Overfitting: use the checkpoint from the turn, more frames or stronger augmentation.",
         )
     return Verdict(subject=subject, state="good", finding=f"{finding}; held-out {last:.3g}.")
+
+
+def judge_baselines(val: Columns) -> list[Verdict]:
+    """Say of each figure on held-out pictures how it stands to that of who knows nothing."""
+    verdicts = []
+    for name, series in val.items():
+        kind, _, subject = name.partition("/")
+        against = next((f"{b}/{subject}" for b in BASELINES if f"{b}/{subject}" in val), None)
+        if kind not in JUDGED or against is None:
+            continue
+        found, baseline = float(series.value[-1]), float(val[against].value[-1])
+        better = found < baseline if kind == "error" else found > baseline
+        clear = abs(found - baseline) > 0.02 * abs(baseline)
+        verdicts.append(
+            Verdict(
+                subject=f"Held-out {kind}: {subject.replace('_', ' ')}",
+                state="good" if better and clear else "watch",
+                finding=f"{found:.3g}, {against.split('/')[0]} {baseline:.3g}.",
+                advice=""
+                if better and clear
+                else "Nothing is learnt yet that holds on other pictures: train longer.",
+            )
+        )
+    return verdicts
 
 
 def judge_discriminator(train: Columns) -> Verdict:

@@ -168,6 +168,11 @@ class Pretext:
         with self._autocast():
             return self.task.show(self.backbone, batches[self.settings.source])
 
+    @property
+    def captions(self) -> Mapping[str, tuple[str, ...]]:
+        """What stands above the columns of the pictures."""
+        return self.task.captions
+
     def networks(self) -> Mapping[str, nn.Module]:
         """Return backbone and heads."""
         return {"backbone": self.backbone, "heads": self.task}

@@ -1,33 +1,90 @@
-"""Recipes of the comparison systems: each fits two CPU cores and some minutes, on photos of 128 pixels."""
+"""Recipes of the comparison systems: each fits two CPU cores and some minutes, on photos of 128 or 168 pixels."""
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Literal
 
 from scenelift.adapt.config import TrainContent
 from scenelift.adapt.optimise import OptimiserSettings
 from scenelift.adapt.pretext.bigan import BiGANSettings
 from scenelift.adapt.pretext.build import TaskSettings
+from scenelift.adapt.pretext.byol import FIRST, SECOND, BYOLSettings
+from scenelift.adapt.pretext.colorization import ColorizationSettings
+from scenelift.adapt.pretext.context import ContextSettings
 from scenelift.adapt.pretext.context_encoder import ContextEncoderSettings
+from scenelift.adapt.pretext.counting import CountingSettings
+from scenelift.adapt.pretext.initialised import (
+    DataDependentRule,
+    GaussianRule,
+    InitialisedSettings,
+)
+from scenelift.adapt.pretext.jigsaw import JigsawSettings
 from scenelift.adapt.pretext.method import PretextSettings
 from scenelift.adapt.pretext.rotation import RotationSettings
+from scenelift.adapt.pretext.simclr import SimCLRSettings
+from scenelift.adapt.pretext.split_brain import SplitBrainSettings
+from scenelift.adapt.pretext.supervised import SupervisedSettings
+from scenelift.adapt.pretext.views import ViewSettings
 from scenelift.datasets.geometry import Geometry
 
 DESK_STEPS = 3000
+LARGE = ("jigsaw", "context")
+"""Systems that cut a picture into patches, and so learn from larger photos than the others."""
 
 
 def recipes() -> list[tuple[str, Callable[[], TrainContent]]]:
     """List them: name and function."""
     return [
-        ("rotation", rotation),
+        ("gaussian", gaussian),
+        ("krahenbuhl", krahenbuhl),
+        ("imagenet", imagenet),
+        ("context", context),
+        ("jigsaw", jigsaw),
         ("context-encoder", context_encoder),
         ("context-encoder-adversarial", context_encoder_adversarial),
+        ("colorization", colorization),
+        ("split-brain", split_brain),
         ("bigan", bigan),
+        ("counting", counting),
+        ("rotation", rotation),
+        ("simclr", simclr),
+        ("byol", byol),
     ]
 
 
-def rotation() -> TrainContent:
-    """Return RotNet (Gidaris et al., ICLR 2018)."""
-    return _desk(RotationSettings(), batch_size=16)
+def gaussian() -> TrainContent:
+    """Return the untrained network of N(0, 0.01)."""
+    return _untrained(GaussianRule())
+
+
+def krahenbuhl() -> TrainContent:
+    """Return data-dependent initialisation (Krähenbühl et al., ICLR 2016), k-means filters, on 160 pictures."""
+    return _untrained(DataDependentRule())
+
+
+def imagenet() -> TrainContent:
+    """Return supervised learning of the classes of --labelled, the comparison with ImageNet's labels."""
+    return _desk(SupervisedSettings(), source="labelled", batch_size=48, resize_px=112, crop_px=96)
+
+
+def context() -> TrainContent:
+    """Return Doersch et al.'s (ICCV 2015) on the same photos; patches of 34 pixels keep a map at stride 2 in conv1."""
+    return _desk(
+        ContextSettings(fc6=256, fc7=(256,), conv1_stride=2),
+        resize_px=168,
+        crop_px=168,
+        zoom=(1.0, 1.2),
+    )
+
+
+def jigsaw() -> TrainContent:
+    """Return Noroozi and Favaro's (ECCV 2016) on photos whose shorter side has 168 pixels, as those of PASCAL VOC here."""
+    return _desk(
+        JigsawSettings(fc6=128, fc7=(512,)),
+        resize_px=168,
+        crop_px=168,
+        zoom=(1.0, 1.2),
+    )
 
 
 def context_encoder() -> TrainContent:
@@ -45,6 +102,16 @@ def context_encoder_adversarial() -> TrainContent:
     return _against_critic(base, critic_rate=2e-4)
 
 
+def colorization() -> TrainContent:
+    """Return Colorization (Zhang et al., ECCV 2016)."""
+    return _desk(ColorizationSettings(), batch_size=16)
+
+
+def split_brain() -> TrainContent:
+    """Return the split-brain autoencoder (Zhang et al., CVPR 2017)."""
+    return _desk(SplitBrainSettings(), batch_size=16)
+
+
 def bigan() -> TrainContent:
     """Return BiGAN (Donahue et al., ICLR 2017) with pictures of 32 pixels instead of 64, at five times the published rate."""
     base = _desk(
@@ -54,6 +121,47 @@ def bigan() -> TrainContent:
         learning_rate=1e-3,
     )
     return _against_critic(base, critic_rate=1e-3, weight_decay=2.5e-5)
+
+
+def counting() -> TrainContent:
+    """Return Counting (Noroozi et al., ICCV 2017)."""
+    return _desk(CountingSettings(), batch_size=16, resize_px=144, crop_px=128, zoom=(0.9, 1.4))
+
+
+def rotation() -> TrainContent:
+    """Return RotNet (Gidaris et al., ICLR 2018)."""
+    return _desk(RotationSettings(), batch_size=16)
+
+
+def simclr() -> TrainContent:
+    """Return SimCLR (Chen et al., ICML 2020): milder crops and half the strength of colour, as published for small pictures."""
+    views = ViewSettings(
+        side_px=80, area=(0.2, 1.0), brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1
+    )
+    return _desk(SimCLRSettings(views=views), batch_size=48, crop_px=128, zoom=(1.0, 1.0))
+
+
+def byol() -> TrainContent:
+    """Return BYOL (Grill et al., NeurIPS 2020): milder crops, and a slow copy that follows within some hundred steps."""
+    first, second = (replace(views, side_px=80, area=(0.2, 1.0)) for views in (FIRST, SECOND))
+    return _desk(
+        BYOLSettings(first=first, second=second, momentum=0.99),
+        batch_size=32,
+        crop_px=128,
+        zoom=(1.0, 1.0),
+    )
+
+
+def _untrained(rule: GaussianRule | DataDependentRule) -> TrainContent:
+    return TrainContent(
+        steps=1,
+        batch_size=160,
+        precision="fp32",
+        geometry=Geometry(resize_px=128, crop_px=112),
+        method=InitialisedSettings(rule=rule),
+        validate_every=1,
+        recalibrate_batches=0,
+    )
 
 
 def _against_critic(
@@ -76,6 +184,7 @@ def _against_critic(
 def _desk(
     task: TaskSettings,
     *,
+    source: Literal["real", "labelled"] = "real",
     steps: int = DESK_STEPS,
     batch_size: int = 32,
     learning_rate: float = 2e-3,
@@ -90,6 +199,7 @@ def _desk(
         precision="auto",
         geometry=Geometry(resize_px=resize_px, crop_px=crop_px, flip=True, zoom=zoom),
         method=PretextSettings(
+            source=source,
             task=task,
             optimiser=OptimiserSettings(
                 name="adamw",

@@ -1,6 +1,7 @@
 """What a pretext task is: the seam between `Pretext` (or a hybrid) and the comparison systems."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
@@ -25,6 +26,9 @@ class PretextTask(nn.Module):
     """What the backbone is fed; written beside the weights."""
     alters_backbone: bool = False
     """Whether the backbone is changed beyond its weights' values, so that no other task can share it."""
+
+    captions: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+    """What stands above the columns of `show`, by the same names."""
 
     def critic_parameters(self) -> Iterator[nn.Parameter]:
         """Yield the parameters that play against the others; none by default."""

@@ -60,6 +60,8 @@ class RunFolder:
     """The folder's."""
     config: Json
     """Empty if missing."""
+    adapts: bool
+    """Whether the method brings domains together, so that their distance is worth a look."""
     metrics: Metrics
     """Empty if missing."""
     layers: tuple[LayerDistance, ...]
@@ -89,8 +91,11 @@ def read_run_folder(path: Path) -> RunFolder:
     missing: list[str] = []
     metrics = _read_metrics(path, missing=missing)
     config = _read_json(path / "config.json", missing=missing)
-    audit = _read_json(path / "audit.json", missing=missing)
-    health = _read_json(path / "health.json", missing=missing)
+    method = mapping_at(mapping_at(config, "content"), "method")
+    adapts = text_at(method, "kind") in ("", "feature-alignment")
+    of_domains = missing if adapts else []
+    audit = _read_json(path / "audit.json", missing=of_domains)
+    health = _read_json(path / "health.json", missing=of_domains)
     evaluation = None
     if (path / "evaluation.json").exists():
         evaluation = _evaluation(_read_json(path / "evaluation.json", missing=missing))
@@ -103,6 +108,7 @@ def read_run_folder(path: Path) -> RunFolder:
     return RunFolder(
         name=path.resolve().name,
         config=config,
+        adapts=adapts,
         metrics=metrics,
         layers=tuple(_layer(entry) for entry in _entries(health, "layers")),
         audit=tuple(_audit_row(entry) for entry in _entries(audit, "findings")),

@@ -47,9 +47,9 @@ def build_page(run: RunFolder) -> str:
         if run.evaluation is not None
         else "",
         sections.pictures(moments),
-        sections.curves(run.metrics),
-        sections.domains(run.metrics, run.layers),
-        sections.shortcuts(run.audit, run.audited),
+        sections.curves(run.metrics, apart=sections.HEALTH_NAMES if run.adapts else ()),
+        sections.domains(run.metrics, run.layers) if run.adapts else "",
+        sections.shortcuts(run.audit, run.audited) if run.adapts else "",
         sections.configuration(run.config),
         sections.missing([*run.missing, *troubles, *more]),
     ]
@@ -61,8 +61,7 @@ def build_page(run: RunFolder) -> str:
             *((("evaluation", "Benchmark"),) if run.evaluation is not None else ()),
             ("pictures", "Predictions"),
             ("curves", "Curves"),
-            ("domains", "Domains"),
-            ("audit", "Shortcuts"),
+            *((("domains", "Domains"), ("audit", "Shortcuts")) if run.adapts else ()),
             ("config", "Configuration"),
         )
     )

@@ -21,12 +21,16 @@ from scenelift.adapt.report.folder import (
     setting,
 )
 from scenelift.adapt.report.markup import escape, note, number, section, table
-from scenelift.adapt.verdicts import LayerDistance, Verdict
+from scenelift.adapt.verdicts import BASELINES, JUDGED, LayerDistance, Verdict
 
 _STATE_WORDS = {"good": "good", "watch": "watch", "bad": "problem", "unknown": "not known"}
 _NONE = "\N{EN DASH}"
 _MAX_CHARTS, _MAX_CONFIG_ROWS = 40, 400
-_HEALTH_NAMES = (
+_LEGEND = (
+    "Depth: light is near, by the logarithm of metres. Normals: red to the right, green up, blue to the viewer. Errors: dark is "
+    "none, red is large. Hatched or black: not known."
+)
+HEALTH_NAMES = (
     "critic/accuracy_",
     "gradient/ratio",
     "gradient/cosine_",
@@ -34,6 +38,7 @@ _HEALTH_NAMES = (
     "loss/align",
     "loss/critic",
 )
+"""What the section on domains shows."""
 
 
 def summary(run: RunFolder, verdicts: Sequence[Verdict]) -> str:
@@ -206,14 +211,13 @@ def _gain(row: EvaluationRow) -> str:
     return f"<span class={'good' if better else 'bad'}>{share:.1%} {'better' if better else 'worse'}</span>"
 
 
-def curves(metrics: Metrics) -> str:
-    """Draw the losses and everything else that was logged, but for what the page on domains shows."""
+def curves(metrics: Metrics, *, apart: tuple[str, ...]) -> str:
+    """Draw the losses and everything else that was logged, but for names that begin with one of `apart`."""
     groups: dict[str, list[str]] = {}
     for name in dict.fromkeys([*metrics.train, *metrics.val]):
-        if name.startswith(_HEALTH_NAMES):
+        if name.startswith(apart):
             continue
-        alone = name.startswith(("loss/", "rate/")) or "/" not in name
-        groups.setdefault(name if alone else name.split("/")[0] + "/", []).append(name)
+        groups.setdefault(_group(name), []).append(name)
     drawn = [
         chart(_title(group), _lines(metrics, names), log=group.startswith("loss/"))
         for group, names in list(groups.items())[:_MAX_CHARTS]
@@ -230,6 +234,16 @@ def curves(metrics: Metrics) -> str:
     )
 
 
+def _group(name: str) -> str:
+    """Say with what a curve shares a chart: a figure with that of who knows nothing, a loss with none."""
+    kind, _, subject = name.partition("/")
+    if not subject or kind in ("loss", "rate"):
+        return name
+    if kind in (*JUDGED, *BASELINES):
+        return f"held against/{subject}"
+    return f"{kind}/"
+
+
 def _title(group: str) -> str:
     known = {
         "loss/task": "Loss: all tasks, weighted",
@@ -240,13 +254,17 @@ def _title(group: str) -> str:
     }
     if group in known:
         return known[group]
+    if group.startswith("held against/"):
+        return group.removeprefix("held against/").replace("_", " ").capitalize()
     return group.replace("loss/", "Loss: ").rstrip("/").replace("_", " ")
 
 
 def _lines(metrics: Metrics, names: Sequence[str], *, prefix: str = "") -> list[Line]:
     lines = []
     for colour, name in enumerate(names[:NUM_COLOURS]):
-        short = name.removeprefix(prefix).split("/", 1)[-1].replace("_", " ")
+        kind, _, subject = name.removeprefix(prefix).partition("/")
+        paired = kind in (*JUDGED, *BASELINES)
+        short = (kind if paired else subject or kind).replace("_", " ")
         alone = len(names) == 1
         for columns, held_out in ((metrics.train, False), (metrics.val, True)):
             if name in columns:
@@ -379,6 +397,7 @@ def pictures(moments: Mapping[int, Sequence[Embedded]]) -> str:
     if not moments:
         return section(title, note("No pictures were written."), anchor="pictures")
     steps = list(moments)
+    names = {drawn.name.rpartition("/")[2] for row in moments.values() for drawn in row}
     tabs = "".join(
         f"<input type=radio name=moment id=m{i}{' checked' if i == len(steps) - 1 else ''}><label for=m{i}>step {s:,}</label>"
         for i, s in enumerate(steps)
@@ -390,9 +409,7 @@ def pictures(moments: Mapping[int, Sequence[Embedded]]) -> str:
         title,
         f"<div class=moments>{tabs}{panels}</div>",
         anchor="pictures",
-        lead="From left to right: the image, the truth (of synthetic images only), the answer and, where drawn, its error. "
-        "Depth: light is near, by the logarithm of metres. Normals: red to the right, green up, blue to the viewer. Errors: "
-        "dark is none, red is large. Hatched or black: not known.",
+        lead=_LEGEND if names & {"depth", "normal"} else "",
     )
 
 

@@ -15,7 +15,7 @@ second epoch on).
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,21 +25,29 @@ import torch
 import tyro
 
 from scenelift.adapt.config import TrainContent
-from scenelift.adapt.feature_alignment import FeatureAlignment
+from scenelift.adapt.feature_alignment import FeatureAlignment, FeatureAlignmentSettings
 from scenelift.adapt.log import MetricsWriter, ScalarWindow
-from scenelift.adapt.method import Batch, Clock, StreamName
+from scenelift.adapt.method import Clock, StreamName
 from scenelift.adapt.precision import resolve_precision
 from scenelift.adapt.recipes import recipe
-from scenelift.adapt.run_data import open_data
+from scenelift.adapt.run_data import RunData, open_data
 from scenelift.adapt.train import Pace, RunState, train
-from scenelift.benchmarks.speed.measure import ratios, report, spread
+from scenelift.benchmarks.speed.measure import ratios, report
 from scenelift.benchmarks.speed.memory import resident_mb
-from scenelift.datasets.loaders import Stream
+from scenelift.benchmarks.speed.streams import (
+    Ready,
+    Repeats,
+    Step,
+    in_turn,
+    make_ready,
+    open_streams,
+    reading,
+    steps_of,
+)
 
-_READY = 8
+_CPU = torch.device("cpu")
 _NEVER = 10**9
 _LOG_EVERY = 20
-Step = Callable[[int], None]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,35 +71,22 @@ class TrainingBenchmark:
     """Where to write the figures."""
 
 
-class _Ready:
-    """Batches that lie in memory, over and over."""
-
-    def __init__(self, batches: Sequence[Batch]) -> None:
-        self._batches = batches
-        self._position = 0
-        self.wait_s = 0.0
-
-    def __next__(self) -> Batch:
-        self._position += 1
-        return self._batches[self._position % len(self._batches)]
-
-
 def main(config: TrainingBenchmark) -> None:
     """Measure and report."""
     torch.set_num_threads(config.threads)
     content = replace(recipe("desk"), synthetic=(config.synthetic,), real=config.real)
+    data = open_data(content)
     with ExitStack() as stack:
         streams = {
-            name: stack.enter_context(s) for name, s in _streams(content, workers=config.workers)
+            name: stack.enter_context(s)
+            for name, s in open_streams(content, data, workers=config.workers)
         }
-        for name, source in open_data(content).train.items():
-            for _ in range(1 + len(source) // content.batch_size):
-                next(streams[name])
-        ready = {name: _Ready([next(s) for _ in range(_READY)]) for name, s in streams.items()}
-        rows, facts = _reading(content, streams=streams, ready=ready, config=config)
+        ready = make_ready(content, data, streams)
+        pace = Repeats(steps=config.steps, repeats=config.repeats)
+        rows, facts = reading(content, data, streams=streams, ready=ready, pace=pace)
         for more_rows, more_facts in (
             _log(content, ready=ready, config=config),
-            _precision(content, ready=ready, config=config),
+            _precision(content, data, ready=ready, config=config),
         ):
             rows += more_rows
             facts |= more_facts
@@ -108,91 +103,8 @@ def main(config: TrainingBenchmark) -> None:
 Figures = tuple[list[tuple[str, str]], dict[str, object]]
 
 
-def _streams(content: TrainContent, *, workers: int) -> Iterator[tuple[StreamName, Stream]]:
-    for name, source in open_data(content).train.items():
-        yield (
-            name,
-            Stream(
-                source,
-                name=name,
-                batch_size=content.batch_size,
-                geometry=content.geometry,
-                seed=content.seed,
-                workers=workers,
-                cache_bytes=1 << 30,
-            ),
-        )
-
-
-def _steps(
-    content: TrainContent, batches: Mapping[StreamName, Iterator[Batch] | _Ready | Stream]
-) -> Step:
-    """Return a function that takes some steps of a method of its own."""
-    method = _method(content)
-    taken = 0
-
-    def run(count: int) -> None:
-        nonlocal taken
-        for _ in range(count):
-            taken += 1
-            method.step(
-                {name: next(batches[name]) for name in method.streams},
-                clock=Clock(step=taken, steps=content.steps),
-            )
-
-    run(3)
-    return run
-
-
-def _method(content: TrainContent) -> FeatureAlignment:
-    return FeatureAlignment(
-        content.method,
-        seed=content.seed,
-        device=torch.device("cpu"),
-        half=resolve_precision(content.precision, device=torch.device("cpu")) == "bf16",
-    )
-
-
-def _in_turn(
-    ways: Mapping[str, Step], *, config: TrainingBenchmark, clock: Callable[[], float]
-) -> dict[str, list[float]]:
-    """Return seconds a step by way, repeat by repeat; every other repeat the ways come in reverse."""
-    taken: dict[str, list[float]] = {name: [] for name in ways}
-    for repeat in range(config.repeats):
-        for name in list(ways)[:: 1 if repeat % 2 else -1]:
-            began = clock()
-            ways[name](config.steps)
-            taken[name].append((clock() - began) / config.steps)
-    return taken
-
-
-def _reading(
-    content: TrainContent,
-    *,
-    streams: Mapping[StreamName, Stream],
-    ready: Mapping[StreamName, _Ready],
-    config: TrainingBenchmark,
-) -> Figures:
-    taken = _in_turn(
-        {"streams": _steps(content, streams), "ready": _steps(content, ready)},
-        config=config,
-        clock=time.perf_counter,
-    )
-    images = 2 * content.batch_size
-    share = ratios(taken["ready"], taken["streams"])
-    rows = [
-        (
-            f"images/s of wall on {name} batches",
-            str(spread([images / s for s in taken[name]])),
-        )
-        for name in taken
-    ]
-    rows.append(("streams over ready batches (bar 0.95)", str(share)))
-    return rows, {"reading_s_per_step": taken, "reading_share": share}
-
-
 def _log(
-    content: TrainContent, *, ready: Mapping[StreamName, _Ready], config: TrainingBenchmark
+    content: TrainContent, *, ready: Mapping[StreamName, Ready], config: TrainingBenchmark
 ) -> Figures:
     """Time the parts that a step pays for log and diagnosis, each alone: together they drown in the noise of steps."""
     method = _method(content)
@@ -234,6 +146,17 @@ def _log(
     return [row], {"log_s": log, "diagnosis_s": diagnosis, "step_s": plain}
 
 
+def _method(content: TrainContent) -> FeatureAlignment:
+    half = resolve_precision(content.precision, device=_CPU) == "bf16"
+    return FeatureAlignment(_settings(content), seed=content.seed, device=_CPU, half=half)
+
+
+def _settings(content: TrainContent) -> FeatureAlignmentSettings:
+    if not isinstance(content.method, FeatureAlignmentSettings):
+        raise TypeError("recipe desk is no feature alignment")
+    return content.method
+
+
 def _pace(steps: int) -> Pace:
     return Pace(
         steps=steps,
@@ -246,21 +169,25 @@ def _pace(steps: int) -> Pace:
 
 
 def _precision(
-    content: TrainContent, *, ready: Mapping[StreamName, _Ready], config: TrainingBenchmark
+    content: TrainContent,
+    data: RunData,
+    *,
+    ready: Mapping[StreamName, Ready],
+    config: TrainingBenchmark,
 ) -> Figures:
     ways: dict[str, Step] = {}
     for precision in ("fp32", "bf16"):
         for last in (False, True):
-            colour = replace(content.method.colour, channels_last=last)
+            colour = replace(_settings(content).colour, channels_last=last)
             changed = replace(
                 content,
                 precision="bf16" if precision == "bf16" else "fp32",
-                method=replace(content.method, colour=colour),
+                method=replace(_settings(content), colour=colour),
             )
             name = f"{precision}, channels {'last' if last else 'first'}"
-            ways[name] = _steps(changed, ready)
-    few = replace(config, steps=max(4, config.steps // 4))
-    taken = _in_turn(ways, config=few, clock=time.process_time)
+            ways[name] = steps_of(changed, data, ready)
+    few = Repeats(steps=max(4, config.steps // 4), repeats=config.repeats)
+    taken = in_turn(ways, pace=few, clock=time.process_time)
     plain = taken["fp32, channels first"]
     rows = [
         (f"{name}: times as fast as fp32, channels first, CPU time", str(ratios(plain, seconds)))
@@ -281,7 +208,8 @@ def _memory(content: TrainContent, *, config: TrainingBenchmark) -> Figures:
         train(
             _method(small),
             streams={
-                name: stack.enter_context(s) for name, s in _streams(small, workers=config.workers)
+                name: stack.enter_context(s)
+                for name, s in open_streams(small, open_data(small), workers=config.workers)
             },
             validation={},
             folder=Path(folder),

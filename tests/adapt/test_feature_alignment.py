@@ -12,11 +12,10 @@ from scenelift.adapt.balance import BalanceMethod
 from scenelift.adapt.feature_alignment import (
     FeatureAlignment,
     FeatureAlignmentSettings,
-    LabelError,
-    NonFiniteLossError,
 )
-from scenelift.adapt.method import Batch, Clock, Method, StreamName
+from scenelift.adapt.method import Batch, Clock, Method, NonFiniteLossError, StreamName
 from scenelift.adapt.optimise import OptimiserSettings
+from scenelift.adapt.tasks import LabelError
 
 SETTINGS = FeatureAlignmentSettings(
     backbone="alexnet-small",

@@ -50,6 +50,10 @@ class MeanColour:
         image = batches[self._stream]["image"]
         return {f"{self._stream}/seen": image.permute(0, 2, 3, 1).contiguous()}
 
+    @property
+    def captions(self) -> Mapping[str, tuple[str, ...]]:
+        return {}
+
     def networks(self) -> Mapping[str, nn.Module]:
         return {"backbone": self.network}
 

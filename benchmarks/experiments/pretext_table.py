@@ -1,0 +1,190 @@
+"""The comparison systems, one protocol: each trained at desk scale with several seeds, and what it learnt beside who knows nothing.
+
+    python -m scenelift.benchmarks.experiments.pretext_table --real miniplaces.tar --large voc2007.tar --labelled tiny_imagenet.tar --out DIR
+
+Prints the plan first (`--plan`: only that), does the runs one after the other, goes on after a kill, and writes `table.json` and
+`table.md` into DIR. The figures are those of held-out pictures at the end of each run; intervals are Student's, over seeds.
+"""
+
+import json
+import logging
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from statistics import mean, stdev
+
+import tyro
+from scipy import stats
+
+from scenelift.adapt.pretext.recipes import LARGE, recipes
+from scenelift.adapt.recipes import recipe
+from scenelift.adapt.verdicts import BASELINES, JUDGED
+from scenelift.benchmarks.experiments.runs import (
+    ExperimentError,
+    Run,
+    last_figures,
+    train_all,
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PretextTable:
+    """Which systems, on what, how often."""
+
+    real: Path
+    """Photos that most systems learn from."""
+    out: Path
+    """Where runs and table go."""
+    large: Path | None = None
+    """Larger photos for the systems that cut them into patches; by default the same."""
+    labelled: Path | None = None
+    """Pictures with a class each, for supervised learning; without them it is left out."""
+    systems: tuple[str, ...] = ()
+    """Names of recipes; none: all."""
+    seeds: int = 3
+    """Runs of each."""
+    steps: int | None = None
+    """Of each run; by default the recipe's."""
+    plan: bool = False
+    """Print what would be done, and end."""
+    device: str = "auto"
+    """cpu, cuda, ..."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Row:
+    """One figure of one system."""
+
+    system: str
+    figure: str
+    """Such as `accuracy/jigsaw`."""
+    values: tuple[float, ...]
+    """One a seed."""
+    baselines: tuple[float, ...]
+    """Of who knows nothing, on the same pictures, one a seed."""
+    steps: int
+
+    @property
+    def lower_is_better(self) -> bool:
+        """Whether it is an error."""
+        return self.figure.startswith("error/")
+
+
+def main(config: PretextTable) -> int:
+    """Run what is left, and write the table.
+
+    Returns:
+        0 done, 1 if the input cannot be used.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    try:
+        runs = plan(config)
+        for name, of_system in runs.items():
+            steps = of_system[0].content.steps
+            print(f"{name}: {len(of_system)} x {steps} steps of {of_system[0].content.batch_size}")
+        if config.plan:
+            return 0
+        train_all([run for of_system in runs.values() for run in of_system], device=config.device)
+    except (ExperimentError, ValueError, OSError) as error:
+        print(f"pretext_table: {error}", file=sys.stderr)
+        return 1
+    rows = [row for name, of_system in runs.items() for row in collect(name, of_system)]
+    write_table(config.out, rows)
+    print((config.out / "table.md").read_text(encoding="utf-8"))
+    return 0
+
+
+def plan(config: PretextTable) -> dict[str, list[Run]]:
+    """List the runs by system.
+
+    Raises:
+        ExperimentError: if a system is unknown or lacks its data.
+    """
+    known = [name for name, _ in recipes()]
+    asked = config.systems or tuple(
+        name for name in known if config.labelled is not None or "labelled" not in _sources(name)
+    )
+    strange = [name for name in asked if name not in known]
+    if strange:
+        raise ExperimentError(f"no system {strange[0]!r}; there are {', '.join(known)}")
+    return {name: [_run(config, name, seed) for seed in range(config.seeds)] for name in asked}
+
+
+def collect(system: str, runs: Sequence[Run]) -> list[Row]:
+    """Gather the figures of a system over its seeds, each beside its baseline."""
+    found = [last_figures(run.folder) for run in runs]
+    rows = []
+    for name in found[0]:
+        kind, _, subject = name.partition("/")
+        against = next((f"{b}/{subject}" for b in BASELINES if f"{b}/{subject}" in found[0]), None)
+        if kind in JUDGED and against is not None:
+            rows.append(
+                Row(
+                    system=system,
+                    figure=name,
+                    values=tuple(figures[name] for figures in found),
+                    baselines=tuple(figures[against] for figures in found),
+                    steps=runs[0].content.steps,
+                )
+            )
+    return rows
+
+
+def write_table(folder: Path, rows: Sequence[Row]) -> None:
+    """Write `table.json` and `table.md`.
+
+    Raises:
+        OSError: if they cannot be written.
+    """
+    text = json.dumps([asdict(row) for row in rows], indent=1)
+    (folder / "table.json").write_text(text, encoding="utf-8")
+    lines = ["| system | figure | held-out | knowing nothing | steps |", "|---|---|---|---|---|"]
+    for row in rows:
+        low, high = interval(row.values)
+        spread = f" [{low:.3g}, {high:.3g}]" if math.isfinite(low) else ""
+        better = "lower" if row.lower_is_better else "higher"
+        lines.append(
+            f"| {row.system} | {row.figure.replace('/', ', ')} ({better}) | {mean(row.values):.3g}{spread} "
+            f"| {mean(row.baselines):.3g} | {row.steps:,} |"
+        )
+    (folder / "table.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def interval(values: Sequence[float]) -> tuple[float, float]:
+    """Return Student's 95 % interval of a mean; not a number for a single value.
+
+    >>> low, high = interval([1.0, 2.0, 3.0])
+    >>> round(low, 2), round(high, 2)
+    (-0.48, 4.48)
+    """
+    if len(values) < 2:
+        return math.nan, math.nan
+    half = float(stats.t.ppf(0.975, len(values) - 1)) * stdev(values) / math.sqrt(len(values))
+    return mean(values) - half, mean(values) + half
+
+
+def _sources(name: str) -> tuple[str, ...]:
+    return recipe(name).method.sources
+
+
+def _run(config: PretextTable, name: str, seed: int) -> Run:
+    content = recipe(name)
+    sources: Mapping[str, Path | None] = {
+        "real": config.large if name in LARGE and config.large is not None else config.real,
+        "labelled": config.labelled,
+    }
+    content = replace(
+        content,
+        seed=seed,
+        real=sources["real"] if "real" in content.method.sources else None,
+        labelled=sources["labelled"] if "labelled" in content.method.sources else None,
+    )
+    if config.steps is not None and content.steps > 1:
+        content = replace(content, steps=config.steps, validate_every=min(250, config.steps))
+    return Run(folder=config.out / name / f"seed-{seed}", content=content)
+
+
+if __name__ == "__main__":
+    sys.exit(main(tyro.cli(PretextTable)))
