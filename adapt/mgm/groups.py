@@ -66,9 +66,7 @@ class Groups:
         for group, optimiser in self._optimisers.items():
             set_rate(optimiser, self._settings[group].rate(clock))
 
-    def gather(
-        self, loss: Float[Tensor, ""], groups: Collection[Group], *, name: str
-    ) -> None:
+    def gather(self, loss: Float[Tensor, ""], groups: Collection[Group], *, name: str) -> None:
         """Add the gradients of a loss to the parameters of some networks and to nothing else.
 
         Args:

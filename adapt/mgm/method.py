@@ -20,10 +20,10 @@ from scenelift.adapt.ema import WeightAverage
 from scenelift.adapt.method import Batch, Clock, Features, StreamName
 from scenelift.adapt.mgm import show
 from scenelift.adapt.mgm.groups import Group, Groups
+from scenelift.adapt.mgm.hash_noise import normal
 from scenelift.adapt.mgm.load import load_gan, load_multi_task
 from scenelift.adapt.mgm.losses import scene_loss
-from scenelift.adapt.mgm.networks import INPUT, Facts, MultiTaskNetwork, Networks, build_networks
-from scenelift.adapt.mgm.hash_noise import normal
+from scenelift.adapt.mgm.networks import INPUT, Facts, MultiTaskNetwork, build_networks
 from scenelift.adapt.mgm.schedule import phase_of
 from scenelift.adapt.mgm.settings import MgmSettings
 from scenelift.adapt.mgm.tasks import Answers, task_losses, task_total
@@ -109,13 +109,14 @@ class Mgm:
             network.to(device)
             network.to(memory_format=memory)
         self.groups = Groups(self._learning(), settings=_optimisers(settings))
+        self.annotator = self._load_annotator()
         self._updates = Updates(
             settings=settings,
             networks=networks,
             groups=self.groups,
             alignment=self._alignment,
             average=self._average,
-            annotator=self._annotator(),
+            annotator=self.annotator,
             half=half,
             device=device,
         )
@@ -300,9 +301,11 @@ class Mgm:
             names |= {"generator": "generator", "discriminator": "discriminator"}
         if settings.align.has_critic:
             names["critic"] = "alignment"
-        return {group: self._by_name[name] for group, name in names.items() if name in self._by_name}
+        return {
+            group: self._by_name[name] for group, name in names.items() if name in self._by_name
+        }
 
-    def _annotator(self) -> MultiTaskNetwork | None:
+    def _load_annotator(self) -> MultiTaskNetwork | None:
         """Load the network that labels further pictures.
 
         Raises:
@@ -313,7 +316,9 @@ class Mgm:
         if self.settings.further_labels != "annotator":
             return None
         if folder is None:
-            raise ValueError("no annotator: give --method.annotator RUN, a run trained on all labels")
+            raise ValueError(
+                "no annotator: give --method.annotator RUN, a run trained on all labels"
+            )
         network, facts = load_multi_task(folder, device=self._device)
         missing = [t for t in self.settings.tasks if t not in network.decoders.by_task]
         if missing:
@@ -321,7 +326,9 @@ class Mgm:
         if "segmentation" in self.settings.tasks and (
             facts.semantic_classes != self.facts.semantic_classes
         ):
-            raise ValueError(f"{folder}: its network tells other classes apart than the labels name")
+            raise ValueError(
+                f"{folder}: its network tells other classes apart than the labels name"
+            )
         return network
 
     def _set_modes(self, *, training: bool) -> None:

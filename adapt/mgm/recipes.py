@@ -44,9 +44,7 @@ def mgm() -> TrainContent:
 
 def gan() -> TrainContent:
     """Return generator and discriminator alone, for other runs' `gan_from`; the exported encoder keeps its first weights."""
-    settings = MgmSettings(
-        tasks=(), refinement="none", self_supervision="none", condition=False
-    )
+    settings = MgmSettings(tasks=(), refinement="none", self_supervision="none", condition=False)
     return _desk(settings, steps=GAN_STEPS)
 
 
@@ -91,9 +89,7 @@ def rendered(*, labels: bool = True, align: bool = False) -> TrainContent:
         else MgmSettings(further="images")
     )
     if align:
-        critic = AlignmentConfig(
-            method="adversarial", layers=("layer4",), weight=0.05, ramp="dann"
-        )
+        critic = AlignmentConfig(method="adversarial", layers=("layer4",), weight=0.05, ramp="dann")
         settings = replace(settings, align=critic)
     return _desk(settings)
 

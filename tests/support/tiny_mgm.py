@@ -12,7 +12,9 @@ from scenelift.adapt.mgm.method import Mgm
 from scenelift.adapt.mgm.networks import Facts
 from scenelift.adapt.mgm.settings import GameSettings, MgmSettings
 
-FACTS = Facts(scenes=("bedroom", "kitchen", "office"), semantic_classes=("wall", "floor"), size_px=32)
+FACTS = Facts(
+    scenes=("bedroom", "kitchen", "office"), semantic_classes=("wall", "floor"), size_px=32
+)
 CPU = torch.device("cpu")
 
 

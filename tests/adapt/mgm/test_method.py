@@ -117,9 +117,7 @@ def test_running_statistics_are_those_of_plain_labelled_pictures() -> None:
     for method in (plain, whole, everything):
         go(method, range(1))
     for name in ("backbone", "heads"):
-        alone, kept, mixed = (
-            running(m.networks()[name]) for m in (plain, whole, everything)
-        )
+        alone, kept, mixed = (running(m.networks()[name]) for m in (plain, whole, everything))
         assert same(alone, kept)
         assert not same(alone, mixed)
 
@@ -181,9 +179,7 @@ def test_validation_learns_nothing_and_scores_the_tasks() -> None:
     assert same(before, through_a_file(method.state_dict()))
     assert {"loss/segmentation", "loss/depth", "loss/normal", "loss/scene"} <= scalars.keys()
     assert scalars["selection/score"] == scalars["loss/task"]
-    alone = tiny_settings(
-        tasks=(), refinement="none", self_supervision="none", condition=False
-    )
+    alone = tiny_settings(tasks=(), refinement="none", self_supervision="none", condition=False)
     assert tiny_mgm(alone).validate(tiny_batches()) == {}
 
 

@@ -105,9 +105,7 @@ def taught(
     reachable: dict[str, set[str]] = {}
     original = Groups.gather
 
-    def gather(
-        self: Groups, loss: torch.Tensor, groups: Collection[Group], *, name: str
-    ) -> None:
+    def gather(self: Groups, loss: torch.Tensor, groups: Collection[Group], *, name: str) -> None:
         before = {group: total(self, group) for group in self.all}
         if look:
             reachable[name] = reached(loss, self)
@@ -177,7 +175,9 @@ def test_a_network_that_is_not_taught_keeps_its_parameters() -> None:
     moved = {
         name
         for name, network in method.networks().items()
-        if any(not torch.equal(p, q) for p, q in zip(network.parameters(), before[name], strict=True))
+        if any(
+            not torch.equal(p, q) for p, q in zip(network.parameters(), before[name], strict=True)
+        )
     }
     assert moved == {"backbone", "heads", "refinement", "contrast"}
 
