@@ -178,6 +178,8 @@ def _against_critic(
     base: TrainContent, *, critic_rate: float, weight_decay: float = 0.0
 ) -> TrainContent:
     """Give both sides of a game the optimiser of DCGAN: Adam with a first decay of 0.5, its rate falling to nothing."""
+    if not isinstance(base.method, PretextSettings):
+        raise TypeError(f"{base.method.kind} has no critic")
     adam = OptimiserSettings(
         name="adam",
         learning_rate=base.method.optimiser.learning_rate,
