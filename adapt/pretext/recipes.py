@@ -135,7 +135,14 @@ def bigan() -> TrainContent:
 
 def counting() -> TrainContent:
     """Return Counting (Noroozi et al., ICCV 2017)."""
-    return _desk(CountingSettings(), batch_size=16, resize_px=144, crop_px=128, zoom=(0.9, 1.4))
+    return _desk(
+        CountingSettings(),
+        batch_size=16,
+        learning_rate=5e-4,
+        resize_px=144,
+        crop_px=128,
+        zoom=(0.9, 1.4),
+    )
 
 
 def rotation() -> TrainContent:

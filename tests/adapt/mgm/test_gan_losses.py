@@ -257,3 +257,20 @@ def test_a_narrow_gan_covers_both_modes_of_a_class_and_tells_classes_apart() -> 
     assert shares[0, 2] < 0.1, shares
     assert shares[1, 2] > 0.9, shares
     assert distance < 0.5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "settings",
+    [
+        GanSettings(kind="sagan", z_dim=16, width=0.05, norm_momentum=0.1),
+        GanSettings(kind="biggan", z_dim=64, width=0.05, attention=False, norm_momentum=0.1),
+    ],
+    ids=lambda settings: settings.kind,
+)
+def test_hundreds_of_steps_stay_finite_and_cover_the_modes(settings: GanSettings) -> None:
+    gan = learn(settings, loss="hinge", steps=200, learning_rate=2e-3)
+    shares, distance = colours_made(gan, settings)
+    assert shares[0, :2].min() > 0.15, shares
+    assert shares[1, 2] > 0.9, shares
+    assert distance < 0.5
