@@ -91,7 +91,7 @@ class PairCritic(nn.Module):
         norm = settings.critic_norm
         positions = settings.width * 2 ** (count - 1) * FIRST_SIDE**2
 
-        # No batch norm over pairs: on plain pictures of two colours it kept D from telling any apart.
+        # With batch norm in these layers and on the logit, G drew one picture where plain ones of two colours were to be learnt.
         over_pairs: Norm = "none" if norm == "batch" else norm
 
         def joined(inputs: int) -> Convolution:
