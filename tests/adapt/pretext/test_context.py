@@ -102,9 +102,7 @@ def test_patches_are_the_squares_without_their_mean_and_of_one_size() -> None:
                 square = batch["image"][n, :, y : y + 24, x : x + 24].float()
                 square = square - square.mean(dim=(1, 2), keepdim=True)
                 expected = square / square.square().mean().sqrt()
-                torch.testing.assert_close(
-                    inputs[n, pair, which], expected, rtol=1e-4, atol=1e-4
-                )
+                torch.testing.assert_close(inputs[n, pair, which], expected, rtol=1e-4, atol=1e-4)
 
 
 def test_one_channel_of_each_patch_is_kept_and_the_others_are_noise() -> None:
