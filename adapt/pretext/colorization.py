@@ -96,9 +96,11 @@ class Colorization(PretextTask):
         return loss, {"accuracy/colour": weighted_mean(hit, weight)}
 
     def judge(self, backbone: Backbone, batch: Batch) -> dict[str, Tensor]:
-        """Return distances in a*b* beside those of grey, and the weighted cross entropy beside that of the prior alone.
+        """Return distances in a*b*, the weighted cross entropy, and the accuracy weighted in the same way.
 
-        `accuracy/colour` weighs each pixel by its colour's factor; its chance is that of the best single answer.
+        - `error/colour`: of the colours as drawn, beside grey. Rebalancing makes them vivid at the cost of this distance.
+        - `error/mean_colour`: of the mean colour after the factors are taken out of the answer again, beside the prior's mean.
+        - `error/cross_entropy`, `accuracy/colour`: beside the best answer that sees no picture.
         """
         lab = to_lab(batch["image"].float() / 255)
         ab, target = self._target(lab)
@@ -108,11 +110,17 @@ class Colorization(PretextTask):
         known = mixed.log()[None, :, None, None].expand_as(logits)
         loss = (weight * cross_entropy(logits, target)).mean()
         told = decode(logits, bins=self.bins, temperature=self._settings.temperature)
+        plain = decode(
+            logits - self._factor().log()[:, None, None], bins=self.bins, temperature=1.0
+        )
+        usual = (self._smoothed_prior()[:, None] * self.bins).sum(dim=0)[None, :, None, None]
         hit = (logits.argmax(dim=1) == target.nearest).float()
         return {
             "loss/task": loss,
             "error/colour": colour_error(told, ab),
             "baseline/colour": colour_error(torch.zeros_like(ab), ab),
+            "error/mean_colour": colour_error(plain, ab),
+            "baseline/mean_colour": colour_error(usual.expand_as(ab), ab),
             "error/cross_entropy": loss,
             "baseline/cross_entropy": (weight * cross_entropy(known, target)).mean(),
             "accuracy/colour": weighted_mean(hit, weight),
@@ -151,15 +159,17 @@ class Colorization(PretextTask):
     def _smoothed_prior(self) -> Float32[Tensor, " q"]:
         return smooth(self.prior.probability(), bins=self.bins, sigma=self._settings.sigma)
 
+    def _factor(self) -> Float32[Tensor, " q"]:
+        return rebalance(self._smoothed_prior(), uniform_share=self._settings.uniform_share)
+
     def _mixed_prior(self) -> Float32[Tensor, " q"]:
         """Return how much of the loss each bin carries: the best answer of who sees no picture."""
-        prior = self._smoothed_prior()
-        return prior * rebalance(prior, uniform_share=self._settings.uniform_share)
+        return self._smoothed_prior() * self._factor()
 
     def _weight(self, ab: Float[Tensor, "n 2 h w"], target: SoftBins) -> Float[Tensor, "n h w"]:
-        factor = rebalance(self._smoothed_prior(), uniform_share=self._settings.uniform_share)
         coloured = is_coloured(ab, grey_below=self._settings.grey_below)
-        return factor[target.nearest] * coloured[:, None, None]
+        weight: Tensor = self._factor()[target.nearest] * coloured[:, None, None]
+        return weight
 
 
 def check_encoding(target_stride: int, nearest: int, sigma: float, temperature: float) -> None:
@@ -185,7 +195,8 @@ def colour_error(
     told: Float[Tensor, "n 2 h w"], true: Float[Tensor, "n 2 h w"]
 ) -> Float[Tensor, ""]:
     """Return the mean distance in a*b*."""
-    return (told - true).norm(dim=1).mean()
+    distance: Tensor = (told - true).square().sum(dim=1).sqrt()
+    return distance.mean()
 
 
 def weighted_mean(

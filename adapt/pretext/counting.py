@@ -22,8 +22,10 @@ from scenelift.adapt.pretext.task import Pictures, PretextTask
 
 _GREY, _FILTER = range(60, 62)
 _LUMA = (0.299, 0.587, 0.114)
-_BARS = 24
-"""Counts that are drawn."""
+_BAR_PX = 4
+"""Width of a count that is drawn, and of the gap beside it."""
+_UP: tuple[int, int, int] = (60, 110, 170)
+_DOWN: tuple[int, int, int] = (210, 130, 50)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,7 +56,7 @@ class Counting(PretextTask):
     """A linear layer and a ReLU over the pooled last map count."""
 
     captions = MappingProxyType(
-        {"counting": ("picture", "nearest by counts", "counts: whole up, tiles down")}
+        {"counting": ("picture", "nearest by counts", "up: whole, down: tiles")}
     )
 
     def __init__(
@@ -103,7 +105,7 @@ class Counting(PretextTask):
         whole, tiles = self._count(backbone, batch["image"].float() / 255)
         nearest = _distances(whole, tiles).argmin(dim=1)
         pictures = draw_image(batch["image"]).cpu()
-        bars = draw_counts(whole, tiles, height=pictures.shape[1])
+        bars = draw_counts(whole, tiles, side_px=pictures.shape[1])
         return {"counting": side_by_side(pictures, pictures[nearest.cpu()], bars.cpu())}
 
     def _count(
@@ -116,8 +118,13 @@ class Counting(PretextTask):
         """Return the counts of the halved pictures and the sums over their tiles; drawn filters where there are seeds."""
         pieces = torch.cat([halved(images, seeds=seeds), quarters(images)])
         seen = normalise(pieces, normalisation=self.normalisation)
-        pooled = backbone(seen, until=self._layer.name)[self._layer.name].mean(dim=(2, 3))
-        counts = torch.relu(self.counter(pooled)).float()
+        features = backbone(seen, until=self._layer.name)[self._layer.name]
+        height, width = seen.shape[-2:]
+        if min(features.shape[-2:]) < 2:  # where AlexNet's dilated fc6 reads padding alone
+            raise ValueError(
+                f"tiles of {width} x {height} pixels leave one position of {self._layer.name}: counting needs larger crops"
+            )
+        counts = torch.relu(self.counter(features.mean(dim=(2, 3)))).float()
         count = len(images)
         return counts[:count], counts[count:].view(4, count, -1).sum(dim=0)
 
@@ -164,24 +171,26 @@ def counting_terms(
 
 
 def draw_counts(
-    whole: Float[Tensor, "n k"], tiles: Float[Tensor, "n k"], *, height: int
+    whole: Float[Tensor, "n k"], tiles: Float[Tensor, "n k"], *, side_px: int
 ) -> Pictures:
-    """Draw the counts that are greatest on average as bars: of the whole upwards, of the tiles' sum downwards."""
-    order = (whole + tiles).mean(dim=0).argsort(descending=True)[:_BARS]
+    """Draw the counts that are greatest on average as bars in a square: of the whole upwards, of the tiles' sum downwards."""
+    order = (whole + tiles).mean(dim=0).argsort(descending=True)[: side_px // _BAR_PX]
     both = torch.stack([whole[:, order], tiles[:, order]], dim=1)
-    half = height // 2
+    half = side_px // 2
     lengths = both / both.amax().clamp(min=1e-6) * (half - 2)
-    wide = lengths.repeat_interleave(4, dim=2)
-    gap = (torch.arange(wide.shape[2], device=whole.device) % 4 == 3)[None, None]
+    wide = lengths.repeat_interleave(_BAR_PX, dim=2)
+    wide[:, :, _BAR_PX - 1 :: _BAR_PX] = 0
+    wide = F.pad(wide, (0, side_px - wide.shape[2]))
     rows = torch.arange(half, device=whole.device)[None, :, None]
-    up = (half - 1 - rows < wide[:, :1]) & ~gap
-    down = (rows < wide[:, 1:]) & ~gap
-    paper = torch.full((len(whole), height, wide.shape[2], 3), 255.0, device=whole.device)
-    colours = torch.tensor([[60.0, 110, 170], [210, 130, 50]], device=whole.device)
-    for part, start, colour in ((up, 0, colours[0]), (down, height - half, colours[1])):
-        area = paper[:, start : start + half]
-        paper[:, start : start + half] = torch.where(part[..., None], colour, area)
-    return paper.to(torch.uint8)
+    bars = torch.full((len(whole), side_px, side_px, 3), 255, dtype=torch.uint8)
+    bars = bars.to(whole.device)
+    bars[:, :half][half - 1 - rows < wide[:, :1]] = torch.tensor(
+        _UP, dtype=torch.uint8, device=whole.device
+    )
+    bars[:, side_px - half :][rows < wide[:, 1:]] = torch.tensor(
+        _DOWN, dtype=torch.uint8, device=whole.device
+    )
+    return bars
 
 
 def _grey(batch: Batch, *, probability: float) -> Float32[Tensor, "n 3 h w"]:

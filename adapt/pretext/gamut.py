@@ -19,7 +19,7 @@ STEP = 10.0
 """Units of a* and b* from one bin to the next."""
 _REACH = 110
 """The grid's end, as published; no colour of sRGB has |a*| or |b*| beyond 108."""
-_SAMPLES = 64
+_SAMPLES = 33
 """Colours along an edge of the cube of sRGB."""
 
 

@@ -114,7 +114,7 @@ class Jigsaw(PretextTask):
 
     def show(self, backbone: Backbone, batch: Batch) -> dict[str, Pictures]:
         """Show the picture, its tiles as the network saw them, and the same tiles as it put them."""
-        tiles, truth = self.puzzles(batch)
+        tiles, _ = self.puzzles(batch)
         chosen = self.siamese(backbone, tiles).argmax(dim=1)
         order = self.permutations[chosen]
         put = torch.zeros_like(tiles).scatter_(

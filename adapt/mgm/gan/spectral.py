@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import parametrize
 
-LayerT = TypeVar("LayerT", nn.Conv2d, nn.Linear, nn.Embedding)
+LayerT = TypeVar("LayerT", bound=nn.Module)
 FIRST_ITERATIONS = 15
 
 
@@ -46,8 +46,8 @@ class SpectralNorm(nn.Module):
 
 
 def spectral(layer: LayerT) -> LayerT:
-    """Put a layer under spectral norm; `start_spectral` follows once it has its weights."""
-    norm = SpectralNorm(layer.weight.shape[0])
+    """Put a convolution, linear layer or embedding under spectral norm; `start_spectral` follows once it has its weights."""
+    norm = SpectralNorm(weight_of(layer).shape[0])
     # Unsafe: torch's check would compute with weights that hold nothing yet.
     parametrize.register_parametrization(layer, "weight", norm, unsafe=True)
     return layer

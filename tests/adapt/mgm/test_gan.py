@@ -44,7 +44,7 @@ def lived_in(network: nn.Module, *, seed: int = 7) -> nn.Module:
     generator = generator_of(seed)
     with torch.no_grad():
         for parameter in network.parameters():
-            parameter += 0.1 * torch.randn(parameter.shape, generator=generator)
+            parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator))
     return network
 
 
@@ -283,11 +283,21 @@ def test_halving_keeps_a_constant_and_smooths() -> None:
 
 def test_spread_sees_copies() -> None:
     x = torch.randn(8, 3, 4, 4, generator=generator_of(0))
-    alone = x[:1].expand(8, -1, -1, -1)
-    assert spread(alone).abs().max() < 1e-3
-    assert spread(x).min() > 0.5
-    assert spread(x[:5]).shape == (5, 1, 4, 4)
+    copies = x[:1].expand(8, -1, -1, -1)
+    assert spread(copies).abs().max() < 1e-3
+    assert spread(x).min() > 0.3
+    for count in (1, 2, 3, 5, 6):
+        assert spread(x[:count]).shape == (count, 1, 4, 4)
     assert spread(x[:1]).abs().max() < 1e-3
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 6, 8])
+def test_spread_does_not_mix_the_halves_of_a_batch(count: int) -> None:
+    real = torch.randn(count, 3, 4, 4, generator=generator_of(0))
+    made = real[:1].expand(count, -1, -1, -1)
+    both = spread(torch.cat([real, made]))
+    assert both[count:].abs().max() < 1e-3
+    assert both[:count].min() > 0.3
 
 
 def test_middle_shifts_the_noise_by_the_picture() -> None:
@@ -313,6 +323,8 @@ def test_bad_settings_end_in_one_line() -> None:
         GanSettings(z_dim=4)
     with pytest.raises(ValueError, match="width must be above 0"):
         GanSettings(width=0.0)
+    with pytest.raises(ValueError, match="mapping_layers must be from 1 to 16, got 0"):
+        GanSettings(mapping_layers=0)
     with pytest.raises(ValueError, match="norm_momentum must be above 0"):
         GanSettings(norm_momentum=0.0)
     with pytest.raises(ValueError, match="size_px must be one of 32, 64, 128, got 48"):

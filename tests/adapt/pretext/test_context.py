@@ -176,7 +176,7 @@ def test_any_backbone_as_it_is_even_on_small_pictures(backbone: str) -> None:
 
 def test_it_learns_where_brightness_rises() -> None:
     """Patches of a picture whose stripes narrow to the right and whose contrast grows downwards tell their order."""
-    method = make_method(replace(PLAIN, fc6=32, fc7=(32,)))
+    method = make_method(replace(PLAIN, fc6=32, fc7=(32,), pairs=2))
     y, x = torch.meshgrid(torch.arange(96) / 96, torch.arange(96) / 96, indexing="ij")
     stripes = torch.sin(2 * torch.pi * (4 * x + 10 * x.square()))
     rungs = torch.sin(2 * torch.pi * (4 * y + 10 * y.square()))
