@@ -60,7 +60,10 @@ _LAYOUTS: dict[Split, tuple[_Layout, ...]] = {
 }
 """In order of preference: small before large (the shorter side becomes 256 anyway), standard before challenge."""
 
-_VOC_SPLITS: dict[Split, tuple[str, ...]] = {"train": ("train", "trainval", "test"), "val": ("val", "test")}
+_VOC_SPLITS: dict[Split, tuple[str, ...]] = {
+    "train": ("train", "trainval", "test"),
+    "val": ("val", "test"),
+}
 
 
 def open_photos(path: Path, *, split: Split = "train") -> FolderPhotos | TarPhotos:
@@ -118,7 +121,7 @@ def _open_layout(root: Path, *, layout: _Layout) -> FolderPhotos:
     return photos_in_folder(folder)
 
 
-def _open_tar(path: Path, *, split: Split) -> TarPhotos:
+def _open_tar(path: Path, *, split: Split) -> FolderPhotos | TarPhotos:
     members = list_tar(path)
     by_name = {member.name: member for member in members}
     listed = _inside(by_name, [f"{split}.txt"])

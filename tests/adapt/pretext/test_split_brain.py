@@ -78,7 +78,7 @@ def test_zeros_survive_twenty_steps_with_weight_decay(name: Literal["adamw", "sg
     method = make(SETTINGS, name=name, learning_rate=1e-2, weight_decay=0.1)
     weights = [p for p in method.backbone.parameters() if p.dim() > 1]
     before = [p.detach().clone() for p in weights]
-    learn(method, range(20), side=40)
+    learn(method, range(20))
     assert all(not bool(weights.any()) for weights in between(method.backbone))
     assert all(bool((p != b).any()) for p, b in zip(weights, before, strict=True))
     conv2 = method.backbone.get_submodule("conv2")
@@ -99,6 +99,20 @@ def test_the_gradient_between_the_halves_is_erased_where_its_norm_is_taken() -> 
     assert bool(conv3.weight.grad[48:, 32:].any())
 
 
+def _spreads(backbone: Backbone, pictures: Tensor) -> list[float]:
+    """Deviation of each convolution's output."""
+    found: list[float] = []
+
+    def note(_module: nn.Module, _inputs: object, output: Tensor) -> None:
+        found.append(float(output.detach().std()))
+
+    for module in backbone.modules():
+        if isinstance(module, nn.Conv2d):
+            module.register_forward_hook(note)
+    backbone(pictures)
+    return found
+
+
 @pytest.mark.parametrize("name", ["alexnet-small", "vgg16", "resnet18"])
 def test_activations_keep_their_scale(name: str) -> None:
     """Before batch norms: the deviation of each convolution's output is about that of the whole network's."""
@@ -107,16 +121,7 @@ def test_activations_keep_their_scale(name: str) -> None:
     halved = copy.deepcopy(whole)
     split(halved)
     pictures = torch.randn(2, 3, 64, 64, generator=generator)
-    spreads = []
-    for backbone in (whole, halved):
-        spread: list[float] = []
-        for module in backbone.modules():
-            if isinstance(module, nn.Conv2d):
-                module.register_forward_hook(
-                    lambda _m, _i, output, s=spread: s.append(float(output.detach().std()))
-                )
-        backbone(pictures)
-        spreads.append(torch.tensor(spread))
+    spreads = [torch.tensor(_spreads(network, pictures)) for network in (whole, halved)]
     ratio = spreads[1] / spreads[0]
     assert len(ratio) >= 7
     assert float(ratio.min()) > 0.7
