@@ -30,6 +30,7 @@ from scenelift.adapt.mgm.tasks import Answers, task_losses, task_total
 from scenelift.adapt.mgm.updates import Updates, seen
 from scenelift.adapt.network_input import InputNormalisation, network_input
 from scenelift.adapt.optimise import OptimiserSettings
+from scenelift.adapt.pictures import side_by_side
 from scenelift.adapt.plain import to_plain
 
 _GRID = 8
@@ -244,7 +245,7 @@ class Mgm:
             network = MultiTaskNetwork(self._networks.encoder, decoders)
             with self._autocast():
                 rows += show.draw_answers(network(pixels)).values()
-        return show.side_by_side(*rows)
+        return side_by_side(*rows)
 
     def _generate(
         self, z: Float[Tensor, "n z"], label: Int64[Tensor, " n"]
