@@ -221,7 +221,11 @@ class Mgm:
         return {
             **{f"labelled/{task}": ("picture", "truth", "answer") for task in tasks},
             **{f"images/{task}": further for task in tasks},
-            "generated/answers": ("labelled", "generated", *tasks),
+            "generated/answers": (
+                "labelled",
+                "generated",
+                *("classes" if task == "segmentation" else task for task in tasks),
+            ),
         }
 
     def _generated_classes(self) -> show.Pictures:
