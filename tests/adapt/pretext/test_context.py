@@ -182,7 +182,7 @@ def test_it_learns_where_brightness_rises() -> None:
     rungs = torch.sin(2 * torch.pi * (4 * y + 10 * y.square()))
     picture = torch.stack([128 + 100 * stripes, 128 + 100 * rungs, torch.full_like(x, 128)])
     image = picture.to(torch.uint8).expand(8, -1, -1, -1)
-    for step in range(20):
+    for step in range(40):
         seeds = torch.arange(8) + 8 * step
         method.step({"real": {"image": image, "sample_seed": seeds}}, clock=CLOCK)
     held_out = {"image": image.repeat(4, 1, 1, 1), "sample_seed": torch.arange(32) + 10_000}
