@@ -19,13 +19,16 @@ from scenelift.adapt.recipes import recipe, recipes
 from scenelift.adapt.tasks import LabelError
 from scenelift.adapt.train import TrainingError
 from scenelift.adapt.weights import WeightsError
+from scenelift.datasets.dense import DenseError
 from scenelift.datasets.labelled import LabelError as BadLabelsError
+from scenelift.datasets.nyud import NyudError
 from scenelift.datasets.photo_files import PhotoError
 from scenelift.datasets.store import StoreError
 from scenelift.datasets.tar_index import TarError
 
 _FAULTS_OF_INPUT = (
-    RunError, CheckpointError, WeightsError, LabelError, BadLabelsError, PhotoError, TarError, StoreError, TrainingError, OSError, ImportError,
+    RunError, CheckpointError, WeightsError, LabelError, BadLabelsError, PhotoError, TarError, StoreError, DenseError, NyudError,
+    TrainingError, OSError, ImportError,
 )  # fmt: skip
 """What is told in one line. Anything else is a bug, and keeps its traceback."""
 

@@ -19,7 +19,6 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 Grey = Literal["none", "sample", "batch"]
 
 _LUMA = (0.299, 0.587, 0.114)
-"""ITU-R BT.601."""
 _GREY, _BRIGHTNESS, _CONTRAST, _SATURATION, _BLUR, _SIGMA = range(6)
 
 
@@ -152,14 +151,15 @@ def _jitter(
     saturation = factor(_SATURATION, settings.saturation)
     # Whole numbers add up to the same sum in any order, so the mean does not depend on the batch.
     sums = images.sum(dim=(2, 3), keepdim=True, dtype=torch.int64).to(torch.float32)
-    mean_grey = _luma(sums) / (255 * images.shape[2] * images.shape[3])
+    mean_grey = luma(sums) / (255 * images.shape[2] * images.shape[3])
     values = images.to(torch.float32) * (brightness * contrast / 255)
     values += brightness * (1 - contrast) * mean_grey
-    values = saturation * values + (1 - saturation) * _luma(values)
+    values = saturation * values + (1 - saturation) * luma(values)
     return values.clamp_(0, 1)
 
 
-def _luma(values: Float32[Tensor, "n 3 h w"]) -> Float32[Tensor, "n 1 h w"]:
+def luma(values: Float32[Tensor, "n 3 h w"]) -> Float32[Tensor, "n 1 h w"]:
+    """Weigh red, green and blue as ITU-R BT.601 does."""
     red, green, blue = values.unbind(dim=1)
     return (_LUMA[0] * red + _LUMA[1] * green + _LUMA[2] * blue)[:, None]
 
@@ -170,15 +170,28 @@ def _blur(
     *,
     settings: ColourSettings,
 ) -> Float32[Tensor, "n 3 h w"]:
-    """Blur some samples by sums of shifted pictures: a convolution's rounding would depend on the batch."""
+    """Blur some samples."""
     least, greatest = settings.blur_sigma_px
-    radius = max(1, int(3 * greatest + 0.5))
     chosen = (uniform(sample_seed, salt=_BLUR) < settings.blur_probability).nonzero()[:, 0]
     sigma = least + (greatest - least) * uniform(sample_seed[chosen], salt=_SIGMA)
+    radius = max(1, int(3 * greatest + 0.5))
+    return values.index_copy(0, chosen, gaussian_blur(values[chosen], sigma, radius=radius))
+
+
+def gaussian_blur(
+    values: Float32[Tensor, "n 3 h w"], sigma_px: Float32[Tensor, " n"], *, radius: int
+) -> Float32[Tensor, "n 3 h w"]:
+    """Blur each picture by its own Gaussian, by sums of shifted pictures: a convolution's rounding would depend on the batch.
+
+    Args:
+        values: Beyond their borders they go on as at them.
+        sigma_px: Standard deviations, positive.
+        radius: Where the Gaussian is cut off, in pixels.
+    """
     offsets = torch.arange(-radius, radius + 1, device=values.device)
-    weights = torch.exp(-0.5 * (offsets[None] / sigma[:, None]) ** 2)
+    weights = torch.exp(-0.5 * (offsets[None] / sigma_px[:, None]) ** 2)
     weights = weights / weights.sum(dim=1, keepdim=True)
-    blurred = values[chosen]
+    blurred = values
     for axis in (2, 3):
         length = values.shape[axis]
         margin = (0, 0, radius, radius) if axis == 2 else (radius, radius, 0, 0)
@@ -187,4 +200,4 @@ def _blur(
         for tap in range(2 * radius + 1):
             weight = weights[:, tap, None, None, None]
             blurred.addcmul_(weight, padded.narrow(axis, tap, length))
-    return values.index_copy(0, chosen, blurred)
+    return blurred

@@ -9,11 +9,15 @@ from pathlib import Path
 from typing import Literal
 
 from scenelift.adapt.feature_alignment import FeatureAlignmentSettings
+from scenelift.adapt.mgm.settings import MgmSettings
 from scenelift.adapt.precision import Precision
+from scenelift.adapt.pretext.initialised import InitialisedSettings
 from scenelift.adapt.pretext.method import PretextSettings
 from scenelift.datasets.geometry import Geometry
 
-MethodSettings = FeatureAlignmentSettings | PretextSettings
+MethodSettings = (
+    FeatureAlignmentSettings | PretextSettings | InitialisedSettings | MgmSettings
+)
 """Of everything that `adapt-train` trains."""
 
 
@@ -32,7 +36,15 @@ class TrainContent:
     real: Path | None = None
     """Photos: a folder, a list file, a tar archive, or Places-365 as it is published."""
     labelled: Path | None = None
-    """Pictures with a class each: ImageNet or any folders of classes, Tiny-ImageNet, MiniPlaces; a folder or a tar archive."""
+    """Pictures with a class each: ImageNet or any folders of classes, Tiny-ImageNet, MiniPlaces; a folder or a tar archive. For the
+    methods that learn from them, pictures with dense labels: NYU Depth v2, Taskonomy, the folders of MGM's release, a rendered file."""
+    label_share: float = 1.0
+    """How much of the pictures with dense labels is learnt from; a smaller share lies inside a larger one."""
+    scene_labels: Path | None = None
+    """Scene classes of pictures with dense labels that have none of their own."""
+    images: tuple[Path, ...] = ()
+    """Further pictures without dense labels, or whose labels are rendered: files that `render-scenes` wrote, a folder or archive of
+    classes or of photos, or the labelled data itself for what `label_share` leaves."""
     steps: int = 2000
     """Updates of the backbone."""
     batch_size: int = 32
@@ -65,6 +77,8 @@ class TrainContent:
         for name in ("steps", "batch_size", "validate_every", "validation_batches"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if not 0 < self.label_share <= 1:
+            raise ValueError(f"label_share must be above 0 and at most 1, got {self.label_share}")
         if not 0 <= self.seed < 2**31:
             raise ValueError(f"seed must lie between 0 and 2^31 - 1, got {self.seed}")
         if self.recalibrate_batches < 0:

@@ -50,7 +50,7 @@ def initialise(module: nn.Module, *, init: Init, generator: torch.Generator) -> 
             _fill_weight(part, init=init, generator=generator)
             if part.bias is not None:
                 nn.init.constant_(part.bias, 0.1 if _has_bias(part, init) else 0.0)
-        elif isinstance(part, nn.BatchNorm2d):
+        elif isinstance(part, nn.BatchNorm1d | nn.BatchNorm2d):
             part.reset_running_stats()
             if part.affine:
                 if init == "default":

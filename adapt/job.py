@@ -19,8 +19,12 @@ from scenelift.adapt.diagnosis import diagnose_after, diagnose_before
 from scenelift.adapt.ema import WeightAverage
 from scenelift.adapt.feature_alignment import FeatureAlignment, FeatureAlignmentSettings
 from scenelift.adapt.method import Adapts, Method
+from scenelift.adapt.mgm.method import Mgm
+from scenelift.adapt.mgm.networks import Facts
+from scenelift.adapt.mgm.settings import MgmSettings
 from scenelift.adapt.plain import from_plain, to_plain
 from scenelift.adapt.precision import resolve_precision
+from scenelift.adapt.pretext.initialised import Initialised, InitialisedSettings
 from scenelift.adapt.pretext.method import Pretext, PretextSettings
 from scenelift.adapt.report import write_report
 from scenelift.adapt.run_data import RunData, open_data, open_stream, validation_batches
@@ -123,6 +127,22 @@ def build_method(
             return Pretext(
                 content.method, seed=content.seed, device=device, half=half, classes=data.classes
             )
+        case MgmSettings():
+            return Mgm(
+                content.method,
+                facts=Facts(
+                    scenes=data.classes,
+                    semantic_classes=data.semantic_classes,
+                    size_px=content.geometry.crop_px,
+                ),
+                seed=content.seed,
+                device=device,
+                half=half,
+                rank=rank,
+                steps=content.steps,
+            )
+        case InitialisedSettings():
+            return Initialised(content.method, seed=content.seed, device=device)
 
 
 def load_method(folder: Path, *, device: torch.device) -> FeatureAlignment:

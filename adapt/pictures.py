@@ -23,7 +23,7 @@ _NEAR_TO_FAR = (
     (253, 231, 160), (250, 176, 96), (226, 106, 92), (160, 60, 118), (86, 40, 120), (30, 22, 70),
 )  # fmt: skip
 _LITTLE_TO_MUCH = ((16, 18, 26), (38, 70, 130), (60, 150, 170), (238, 214, 110), (255, 90, 70))
-_CAPTION_PX, _GAP_PX = 18, 4
+_CAPTION_PX, _GAP_PX, _LINE_PX = 18, 4, 15
 _PAPER, _INK = (255, 255, 255), (70, 70, 74)
 
 
@@ -134,6 +134,19 @@ def side_by_side(*columns: UInt8[Tensor, "_n _h _w 3"]) -> Pictures:
     gap = torch.full((count, height, _GAP_PX, 3), 255, dtype=torch.uint8, device=columns[0].device)
     parts = [part for column in columns for part in (gap, column)]
     return torch.cat(parts[1:], dim=2)
+
+
+def draw_text(texts: Sequence[Sequence[str]], *, height: int, width: int) -> Pictures:
+    """Write the lines of each text on paper of one size; what does not fit is cut off."""
+    pages = []
+    font = ImageFont.load_default(12)
+    for lines in texts:
+        page = Image.new("RGB", (width, height), _PAPER)
+        draw = ImageDraw.Draw(page)
+        for number, line in enumerate(lines):
+            draw.text((2, 1 + number * _LINE_PX), line, _INK, font=font)
+        pages.append(torch.from_numpy(np.array(page)))
+    return torch.stack(pages)
 
 
 def draw_grid(

@@ -12,6 +12,7 @@ from scenelift.adapt.align import AlignmentConfig
 from scenelift.adapt.colour import ColourSettings
 from scenelift.adapt.config import TrainContent
 from scenelift.adapt.feature_alignment import FeatureAlignmentSettings
+from scenelift.adapt.mgm import recipes as mgm
 from scenelift.adapt.optimise import OptimiserSettings
 from scenelift.adapt.pretext import recipes as pretext
 from scenelift.adapt.tasks import Task
@@ -58,6 +59,7 @@ def recipes() -> list[tuple[str, Callable[[], TrainContent]]]:
         ("desk", desk),
         ("demo", demo),
         *pretext.recipes(),
+        *mgm.recipes(),
     ]
 
 
@@ -66,56 +68,63 @@ def paper(*, million_frames: float = 1.5) -> TrainContent:
 
     The number of steps of the 0.5 M runs is not published; both sizes train for 30 epochs here.
     """
-    return TrainContent(
-        steps=round(EPOCHS * million_frames * 1e6 / BATCH),
-        batch_size=BATCH,
-        precision="fp32",
-        geometry=Geometry(resize_px=256, crop_px=227),
-        min_edge_pixels=350,
-        method=FeatureAlignmentSettings(
-            backbone="alexnet",
-            init="paper",
-            colour=ColourSettings(grey="sample"),
-            align=AlignmentConfig(method="adversarial", layers=("conv5",), weight=0.05),
-        ),
-        validate_every=5000,
-    )
+    return _paper(_paper_method(), million_frames=million_frames)
 
 
 def released(*, million_frames: float = 1.5) -> TrainContent:
     """Return what the released code does where it departs from the paper: its losses, initialisation and discriminator."""
-    base = paper(million_frames=million_frames)
     critic = OptimiserSettings(name="sgd", learning_rate=1e-3, momentum=0.9, weight_decay=5e-4)
     method = replace(
-        base.method,
+        _paper_method(),
         init="released",
         losses="released",
         discriminator_norm="batch",
         colour=ColourSettings(grey="batch"),
         critic_optimiser=critic,
     )
-    return replace(base, method=method, recalibrate_batches=0)
+    return replace(_paper(method, million_frames=million_frames), recalibrate_batches=0)
 
 
 def three_tasks() -> TrainContent:
     """Return the paper's system of half a million frames without alignment."""
-    base = paper(million_frames=0.5)
-    return replace(base, method=replace(base.method, align=AlignmentConfig(method="none")))
+    return _paper(_unaligned(), million_frames=0.5)
+
+
+def _paper(method: FeatureAlignmentSettings, *, million_frames: float) -> TrainContent:
+    """Return the paper's schedule and geometry for a method."""
+    return TrainContent(
+        steps=round(EPOCHS * million_frames * 1e6 / BATCH),
+        batch_size=BATCH,
+        precision="fp32",
+        geometry=Geometry(resize_px=256, crop_px=227),
+        min_edge_pixels=350,
+        method=method,
+        validate_every=5000,
+    )
+
+
+def _paper_method() -> FeatureAlignmentSettings:
+    return FeatureAlignmentSettings(
+        backbone="alexnet",
+        init="paper",
+        colour=ColourSettings(grey="sample"),
+        align=AlignmentConfig(method="adversarial", layers=("conv5",), weight=0.05),
+    )
+
+
+def _unaligned() -> FeatureAlignmentSettings:
+    return replace(_paper_method(), align=AlignmentConfig(method="none"))
 
 
 def _single(task: Task) -> Callable[[], TrainContent]:
-    def make() -> TrainContent:
-        base = three_tasks()
-        return replace(base, method=replace(base.method, tasks=(task,)))
-
-    return make
+    return lambda: _paper(replace(_unaligned(), tasks=(task,)), million_frames=0.5)
 
 
 def _aligned_at(layer: str) -> Callable[[], TrainContent]:
     def make() -> TrainContent:
-        base = paper(million_frames=0.5)
-        align = replace(base.method.align, layers=(layer,))
-        return replace(base, method=replace(base.method, align=align))
+        method = _paper_method()
+        align = replace(method.align, layers=(layer,))
+        return _paper(replace(method, align=align), million_frames=0.5)
 
     return make
 

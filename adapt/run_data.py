@@ -11,6 +11,8 @@ import torch
 from accelerate import PartialState
 
 from scenelift.adapt.config import RunError, TrainConfig, TrainContent
+from scenelift.adapt.mgm.settings import MgmSettings
+from scenelift.adapt.mgm.sources import open_further, open_labelled_frames
 from scenelift.adapt.method import Batch, StreamName
 from scenelift.datasets.labelled import open_labelled_splits
 from scenelift.datasets.loaders import Source, Stream, fixed_batches
@@ -24,7 +26,8 @@ _CHANNELS: tuple[Channel, ...] = ("image", "depth", "normal", "edge", "instance"
 _MISSING: Mapping[StreamName, str] = {
     "synthetic": "no rendered pictures: give --synthetic FILE (`render-scenes --out synth.h5` makes one)",
     "real": "no photos: give --real DIR (feature alignment alone does without, with --method.align.method none)",
-    "labelled": "no labelled pictures: give --labelled DIR (folders of classes, or a tar archive of them)",
+    "labelled": "no labelled pictures: give --labelled DIR (folders of classes or a tar archive of them; frames with dense labels for mgm)",
+    "images": "no further pictures: give --images FILE.h5... of render-scenes, or a folder of classes or photos",
 }
 _logger = logging.getLogger(__name__)
 
@@ -36,7 +39,9 @@ class RunData:
     train: Mapping[StreamName, Source]
     held_out: Mapping[StreamName, Source]
     classes: tuple[str, ...] = ()
-    """Names of the labels of `labelled`, if it was named."""
+    """Names of the labels of `labelled`, if it was named: classes of pictures, or scenes of frames with dense labels."""
+    semantic_classes: tuple[str, ...] = ()
+    """Names of the ids 1, 2, ... of dense labels, if there are any."""
 
 
 def open_data(content: TrainContent, *, skip_bad_photos: bool = False) -> RunData:
@@ -49,6 +54,8 @@ def open_data(content: TrainContent, *, skip_bad_photos: bool = False) -> RunDat
     missing = [name for name in content.method.sources if not getattr(content, name)]
     if missing:
         raise RunError(_MISSING[missing[0]])
+    if isinstance(content.method, MgmSettings):
+        return _dense(content, content.method)
     train_sources: dict[StreamName, Source] = {}
     held_out: dict[StreamName, Source] = {}
     classes: tuple[str, ...] = ()
@@ -67,6 +74,23 @@ def open_data(content: TrainContent, *, skip_bad_photos: bool = False) -> RunDat
         if held_out["labelled"] is learnt:
             _logger.warning("%s has one split: validation sees its training", content.labelled)
     return RunData(train=train_sources, held_out=held_out, classes=classes)
+
+
+def _dense(content: TrainContent, settings: MgmSettings) -> RunData:
+    """Open frames with dense labels, and further pictures where the method asks for them."""
+    learnt, held_out = open_labelled_frames(content, settings)
+    train_sources: dict[StreamName, Source] = {"labelled": learnt}
+    held_out_sources: dict[StreamName, Source] = {"labelled": held_out}
+    if "images" in settings.sources:
+        train_sources["images"], held_out_sources["images"] = open_further(
+            content, settings, scenes=learnt.scenes
+        )
+    return RunData(
+        train=train_sources,
+        held_out=held_out_sources,
+        classes=learnt.scenes,
+        semantic_classes=learnt.semantic_classes,
+    )
 
 
 def _rendered(content: TrainContent) -> tuple[SyntheticDataset, SyntheticDataset]:

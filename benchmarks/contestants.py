@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
+from scenelift.adapt.foreign_weights import names_backbone
 from scenelift.benchmarks.config import BenchConfig
-from scenelift.benchmarks.foreign_weights import names_backbone
 from scenelift.benchmarks.network import RANDOM, Network, open_network, weights_file
 
 

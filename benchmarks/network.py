@@ -10,10 +10,10 @@ import torch
 
 from scenelift.adapt.backbones import Backbone, build_backbone, empty_backbone
 from scenelift.adapt.colour import IMAGENET_MEAN, IMAGENET_STD
+from scenelift.adapt.foreign_weights import fill_backbone, names_backbone, read_tensors
 from scenelift.adapt.network_input import InputNormalisation
 from scenelift.adapt.weights import Weights, WeightsError, load_weights
 from scenelift.benchmarks.card import NetworkFacts
-from scenelift.benchmarks.foreign_weights import fill_backbone, names_backbone, read_tensors
 
 RANDOM = "random"
 """Instead of a file: weights as the backbone draws them."""

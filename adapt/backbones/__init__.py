@@ -26,6 +26,8 @@ BACKBONES = (
     "vgg16",
     "resnet18",
     "resnet50",
+    "mgm-resnet",
+    "mgm-resnet-small",
 )
 """Names that `build_backbone` knows, beside `timm:NAME`."""
 
@@ -86,6 +88,10 @@ def _construct(name: str, *, taps: Taps) -> Backbone:
             from scenelift.adapt.backbones.resnet import ResNet
 
             return ResNet(name=name, depth=18 if name == "resnet18" else 50, taps=taps)
+        case "mgm-resnet" | "mgm-resnet-small":
+            from scenelift.adapt.backbones.mgm_resnet import MgmResNet
+
+            return MgmResNet(name=name, divisor=4 if name.endswith("small") else 1, taps=taps)
         case _:
             known = ", ".join(BACKBONES)
             raise ValueError(f"there is no backbone {name!r}; choose one of {known}, timm:NAME")

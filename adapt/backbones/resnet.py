@@ -11,8 +11,24 @@ from torchvision.models.resnet import BasicBlock, Bottleneck
 from scenelift.adapt.backbones.backbone import Backbone, Layer, Taps
 
 
-class ResNet(Backbone):
-    """Layers conv1 (the stem) and layer1 to layer4."""
+class ResidualNetwork(Backbone):
+    """Layers conv1 (the stem) and layer1 to layer4; each stage's last block neither widens nor strides."""
+
+    def before_relu(self, name: str, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c2 h2 w2"]:
+        """Run the stem or one stage, up to the sum in its last block."""
+        if name == "conv1":
+            stem: Tensor = self.get_submodule("bn1")(self.get_submodule("conv1")(x))
+            return stem
+        if name == "layer1":
+            x = self.get_submodule("maxpool")(x)
+        blocks = list(self.get_submodule(name).children())
+        for block in blocks[:-1]:
+            x = block(x)
+        return _sum_of_branches(blocks[-1], x)
+
+
+class ResNet(ResidualNetwork):
+    """ResNet-18 or ResNet-50."""
 
     def __init__(self, *, name: str, depth: Literal[18, 50], taps: Taps) -> None:
         network = resnet18(weights=None) if depth == 18 else resnet50(weights=None)
@@ -37,21 +53,9 @@ class ResNet(Backbone):
         self.layer3 = network.layer3
         self.layer4 = network.layer4
 
-    def before_relu(self, name: str, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c2 h2 w2"]:
-        """Run the stem or one stage, up to the sum in its last block."""
-        if name == "conv1":
-            stem: Tensor = self.bn1(self.conv1(x))
-            return stem
-        if name == "layer1":
-            x = self.maxpool(x)
-        blocks = list(self.get_submodule(name).children())
-        for block in blocks[:-1]:
-            x = block(x)
-        return _sum_of_branches(blocks[-1], x)
-
 
 def _sum_of_branches(block: nn.Module, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c2 h w"]:
-    """Run a residual block without its last ReLU. It is the last of its stage, so it neither widens nor strides."""
+    """Run a residual block without its last ReLU; it neither widens nor strides."""
     if isinstance(block, Bottleneck):
         y = torch.relu(block.bn1(block.conv1(x)))
         y = torch.relu(block.bn2(block.conv2(y)))

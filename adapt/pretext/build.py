@@ -3,10 +3,13 @@
 import torch
 
 from scenelift.adapt.backbones import Backbone
+from scenelift.adapt.pretext.byol import BYOL, BYOLSettings
 from scenelift.adapt.pretext.rotation import Rotation, RotationSettings
+from scenelift.adapt.pretext.simclr import SimCLR, SimCLRSettings
+from scenelift.adapt.pretext.supervised import Supervised, SupervisedSettings
 from scenelift.adapt.pretext.task import PretextTask
 
-TaskSettings = RotationSettings
+TaskSettings = RotationSettings | SimCLRSettings | BYOLSettings | SupervisedSettings
 """Of every system that learns from pictures."""
 
 
@@ -31,3 +34,9 @@ def build_task(
     match settings:
         case RotationSettings():
             return Rotation(settings, backbone, generator=generator)
+        case SimCLRSettings():
+            return SimCLR(settings, backbone, generator=generator)
+        case BYOLSettings():
+            return BYOL(settings, backbone, generator=generator)
+        case SupervisedSettings():
+            return Supervised(settings, backbone, generator=generator, classes=classes)

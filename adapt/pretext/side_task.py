@@ -123,9 +123,11 @@ def _shared(own: InputNormalisation, others: InputNormalisation) -> InputNormali
     """Feed a task's colours at the scale that the shared network knows: lightness as the grey that it is."""
     if own.space == "rgb":
         return others
-    scale = 100.0  # L* of white
+    white = 100.0  # its L*
+    red, green, blue = others.mean
+    wide_red, wide_green, wide_blue = others.std
     return replace(
         own,
-        mean=tuple(scale * number for number in others.mean),
-        std=tuple(scale * number for number in others.std),
+        mean=(white * red, white * green, white * blue),
+        std=(white * wide_red, white * wide_green, white * wide_blue),
     )

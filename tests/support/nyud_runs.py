@@ -44,8 +44,9 @@ def nyud_files(*, train: int = 3, test: int = 4) -> dict[str, bytes]:
 
 def write_run(folder: Path, *, settings: FeatureAlignmentSettings | None = None) -> Path:
     """Leave what a run of an untrained network leaves for an evaluation."""
-    content = TrainContent(method=settings or FeatureAlignmentSettings())
-    method = FeatureAlignment(content.method, seed=0, device=torch.device("cpu"))
+    settings = settings or FeatureAlignmentSettings()
+    content = TrainContent(method=settings)
+    method = FeatureAlignment(settings, seed=0, device=torch.device("cpu"))
     plain = to_plain(content)
     (folder / "checkpoints").mkdir(parents=True)
     state = {"config": plain, "method": method.state_dict(), "average": None}

@@ -16,6 +16,7 @@ from scenelift.adapt.config import TrainConfig, TrainContent, TrainExecution
 from scenelift.adapt.job import train_run
 from scenelift.adapt.network_input import network_input
 from scenelift.adapt.plain import from_plain, to_plain
+from scenelift.adapt.pretext.method import PretextSettings
 from scenelift.adapt.pretext.recipes import recipes
 from scenelift.adapt.recipes import recipe
 from scenelift.benchmarks.network import open_network
@@ -59,7 +60,8 @@ def content_of(name: str, photos: Path) -> TrainContent:
         precision="fp32",
         validate_every=2,
         validation_batches=1,
-        **dict.fromkeys(content.method.sources, photos),
+        real=photos if "real" in content.method.sources else None,
+        labelled=photos if "labelled" in content.method.sources else None,
     )
 
 
@@ -115,6 +117,7 @@ def test_it_learns_from_rendered_pictures_too(
     name: str, photos: Path, rendered: Path, tmp_path: Path
 ) -> None:
     content = content_of(name, photos)
+    assert isinstance(content.method, PretextSettings)
     content = replace(
         content,
         real=None,
