@@ -1,0 +1,258 @@
+"""Multi-task oriented generative modelling beside its baselines and beside rendered frames: every row on the same labels and steps.
+
+    python -m scenelift.benchmarks.experiments.mgm_table --data nyuv2.tar --scene-labels nyuv2_scenes.json --synthetic FILE.h5 --out DIR
+
+Prints the runs and how long they will take first (`--plan`: only that), does them one after the other, goes on after a kill, and writes
+`table.json`, `table.md` and `report.html` into DIR. All is judged on the official test frames of NYU Depth v2, whole, at the size that
+the networks learn from; intervals are Student's, over seeds. A row's share is that of the labels; generated and rendered pictures come on
+top. Scene classes of NYU Depth v2 are pseudo-labels (`scene_labels`).
+"""
+
+import logging
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import tyro
+
+from scenelift.adapt.recipes import recipe
+from scenelift.benchmarks.dense_judge import judge_constants
+from scenelift.benchmarks.experiments.mgm_forecast import forecast_s
+from scenelift.benchmarks.experiments.mgm_judged import (
+    distances,
+    judge_generator,
+    judge_run,
+    see_real,
+)
+from scenelift.benchmarks.experiments.mgm_plan import GAN, METHODS, Plan, Wanted, make_plan
+from scenelift.benchmarks.experiments.mgm_report import Outcome, Row, write_outcome
+from scenelift.benchmarks.experiments.runs import Run, train_all
+from scenelift.benchmarks.network import open_network
+from scenelift.benchmarks.picture_features import (
+    PictureFeatures,
+    inception_features,
+    network_features,
+)
+from scenelift.datasets.dense import DenseSource, DenseSplit, open_dense
+from scenelift.datasets.dense_frames import DenseError
+from scenelift.datasets.dense_nyud import open_nyud_layout
+from scenelift.datasets.dense_prepared import is_prepared, write_prepared
+from scenelift.datasets.scene_labels import read_scene_labels
+
+_TASKS = ("segmentation", "depth", "normal")
+_SPLITS: tuple[DenseSplit, ...] = ("train", "test")
+_MAX_REAL = 795
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MgmTable:
+    """What is compared, on what, how often."""
+
+    data: Path
+    """NYU Depth v2, or a folder of frames that an earlier table prepared."""
+    out: Path
+    """Where frames, runs and table go."""
+    scene_labels: Path | None = None
+    """Scene classes of the frames: what `python -m scenelift.benchmarks.experiments.scene_labels` wrote."""
+    synthetic: tuple[Path, ...] = ()
+    """Files of `render-scenes`; without them the rows of rendered frames are left out."""
+    methods: tuple[str, ...] = ()
+    """Rows; none: all that the data allow."""
+    shares: tuple[float, ...] = (0.25, 1.0)
+    """Of the labels."""
+    seeds: int = 3
+    """Runs of each row and share."""
+    steps: int = 400
+    """Of each run."""
+    gan_steps: int = 400
+    """Of each pre-training of generator and discriminator; one serves all rows of a share and seed."""
+    batch_size: int = 16
+    """Pictures of each kind in a step."""
+    inception: Path | None = None
+    """Weights of torch-fidelity's Inception, for KID and FID."""
+    features: str = "random"
+    """Without them: the network that pictures are compared by, a run folder or a file of weights; `random`: alexnet-small as it is drawn."""
+    plan: bool = False
+    """Print what would be done and how long it takes, and end."""
+
+
+def main(config: MgmTable) -> int:
+    """Do what is left, and write the table.
+
+    Returns:
+        0 done, 1 if the input cannot be used, 130 stopped by Ctrl-C.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    try:
+        return _run(config)
+    except (ValueError, OSError, ImportError) as error:
+        print(f"mgm_table: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("mgm_table: stopped; the same command goes on", file=sys.stderr)
+        return 130
+
+
+def _run(config: MgmTable) -> int:
+    frames = config.data if is_prepared(config.data) else config.out / "frames"
+    plan = make_plan(
+        Wanted(
+            labelled=frames,
+            out=config.out / "runs",
+            synthetic=config.synthetic,
+            methods=config.methods,
+            shares=config.shares,
+            seeds=config.seeds,
+            steps=config.steps,
+            gan_steps=config.gan_steps,
+            batch_size=config.batch_size,
+        )
+    )
+    by = _features(config)
+    _print_forecast(config, plan)
+    if config.plan:
+        return 0
+    prepare_frames(config, frames)
+    train, test = (open_dense(frames, split=split) for split in _SPLITS)
+    baseline = judge_constants(train, test, num_classes=len(train.semantic_classes), tasks=_TASKS)
+    _judge_all(plan, train, test, by=by, config=config, baseline=baseline)
+    return 0
+
+
+def prepare_frames(config: MgmTable, folder: Path) -> None:
+    """Bring both splits to the size of training, once.
+
+    Raises:
+        DenseError: if frames lack scene labels.
+        ValueError: if a frame cannot be read.
+        OSError: if the disk is full.
+    """
+    resize_px = recipe(GAN).geometry.resize_px
+    for split in _SPLITS:
+        if (folder / split / "frames.json").is_file():
+            continue
+        if config.scene_labels is None:
+            raise DenseError(
+                "no scene labels: give --scene-labels FILE (`python -m scenelift.benchmarks.experiments.scene_labels` makes one)"
+            )
+        layout = open_nyud_layout(config.data, split=split, scene_labels=config.scene_labels)
+
+        def progress(done: int, split: str = split, count: int = len(layout.frames)) -> None:
+            if done % 100 == 0 or done == count:
+                _logger.info("preparing %s: %d of %d frames", split, done, count)
+
+        write_prepared(folder, layout, split=split, resize_px=resize_px, progress=progress)
+
+
+def _features(config: MgmTable) -> PictureFeatures:
+    device = torch.device("cpu")
+    if config.inception is not None:
+        return inception_features(config.inception, device=device)
+    random = config.features == "random"
+    network = open_network(
+        config.features, backbone="alexnet-small" if random else None, seed=0, device=device
+    )
+    name = "alexnet-small, random" if random else Path(config.features).stem
+    return network_features(network, name=name)
+
+
+def _print_forecast(config: MgmTable, plan: Plan) -> None:
+    """Print what will be done, and how long it takes."""
+    left = [run for run in plan.runs if not (run.folder / "weights.safetensors").is_file()]
+    print(
+        f"{len(plan.runs)} runs ({len(plan.gans)} of them pre-train generators), {len(left)} to do; "
+        f"{config.seeds} seeds, shares {', '.join(f'{100 * s:g} %' for s in config.shares)}"
+    )
+    num_scenes = _num_scenes(config)
+    forecast = forecast_s(plan, num_scenes=num_scenes, num_classes=40)
+    for name, (count, each_s) in forecast.items():
+        steps = next(run.content.steps for run in plan.runs if run.content.recipe == name)
+        print(f"{name:28s} {count:3d} x {steps} steps, {each_s:5.0f} s each")
+    total_s = sum(count * each_s for count, each_s in forecast.values())
+    print(
+        f"about {total_s / 60:.0f} min on this machine as it is now, beside 3 min to prepare the frames"
+    )
+
+
+def _num_scenes(config: MgmTable) -> int:
+    if is_prepared(config.data):
+        return len(open_dense(config.data, split="train").scenes)
+    if config.scene_labels is None:
+        return 14
+    return len(read_scene_labels(config.scene_labels).classes)
+
+
+def _judge_all(
+    plan: Plan,
+    train: DenseSource,
+    test: DenseSource,
+    *,
+    by: PictureFeatures,
+    config: MgmTable,
+    baseline: dict[str, float],
+) -> None:
+    """Train and judge one seed after the other, and write what is known after each."""
+    geometry = recipe(GAN).geometry
+    sight = see_real(train, geometry=geometry, by=by, count=min(_MAX_REAL, len(train)))
+    held_out = see_real(test, geometry=geometry, by=by, count=min(_MAX_REAL, len(test)))
+    noise = torch.randint(
+        256, tuple(sight.real.shape), generator=torch.Generator().manual_seed(0), dtype=torch.uint8
+    )
+    outcome = Outcome(
+        rows=[],
+        constants=baseline,
+        generators=[],
+        floor=distances(held_out.real_features, sight.real_features, by=by),
+        noise=distances(by.of(noise), sight.real_features, by=by),
+        pseudo_scenes=train.pseudo_scenes,
+        num_test=len(test),
+        steps=config.steps,
+        gan_steps=config.gan_steps,
+    )
+    scenes = torch.tensor([train.label(index) for index in range(len(train))])
+    scenes = torch.where(scenes < 0, len(train.scenes), scenes)[: len(sight.real)]
+    rows = {
+        (method, share): Row(
+            method=method, title=METHODS[method].title, share=share, values={}, runs=[]
+        )
+        for method, share, _ in plan.rows
+    }
+    for seed in range(config.seeds):
+        train_all([run for run in plan.runs if run.content.seed == seed], device="cpu")
+        for (method, share, of_seed), runs in plan.rows.items():
+            if of_seed == seed:
+                row = rows[method, share]
+                row.runs.extend(run.folder for run in runs)
+                for run in runs:
+                    for figure, value in judge_run(run, test).items():
+                        row.values.setdefault(figure, {})[seed] = value
+        for (share, of_seed), run in plan.gans.items():
+            if of_seed == seed:
+                outcome.generators += [
+                    (
+                        title,
+                        share,
+                        seed,
+                        made.folder,
+                        judge_generator(
+                            made, scenes=scenes, num_scenes=len(train.scenes), sight=sight
+                        ),
+                    )
+                    for title, made in _generators(plan, run, share=share, seed=seed)
+                ]
+        outcome.rows[:] = [row for row in rows.values() if row.values]
+        write_outcome(config.out, outcome)
+    print((config.out / "table.md").read_text(encoding="utf-8"))
+    print(f"{config.out / 'report.html'}")
+
+
+def _generators(plan: Plan, gan: Run, *, share: float, seed: int) -> list[tuple[str, Run]]:
+    """List the runs of a share and seed whose generator learnt: the pre-trained one, and that which MGM went on with."""
+    joint = plan.rows.get(("mgm", share, seed), ())
+    return [("pre-trained", gan), *(("MGM", run) for run in joint)]
+
+
+if __name__ == "__main__":
+    sys.exit(main(tyro.cli(MgmTable)))
