@@ -34,7 +34,7 @@ from scenelift.benchmarks.metrics.segmentation import (
 )
 from scenelift.benchmarks.nyud_constants import constants_of
 from scenelift.benchmarks.squares import through_squares
-from scenelift.datasets.geometry import Frame
+from scenelift.datasets.geometry import Frame, resize_frame
 from scenelift.datasets.loaders import Source
 from scenelift.datasets.store_schema import NORMAL_SCALE
 
@@ -66,9 +66,9 @@ def judge_split(answer: Answer, source: Source, *, num_classes: int, side: int) 
 
     Args:
         answer: The network.
-        source: The frames, of one size, at the scale that training saw.
+        source: The frames, of one size.
         num_classes: Of the segmentation.
-        side: Of the squares, in pixels.
+        side: Of the squares, in pixels; frames are brought to it by their shorter side, and judged there.
 
     Returns:
         The figures of the tasks that are answered.
@@ -78,7 +78,8 @@ def judge_split(answer: Answer, source: Source, *, num_classes: int, side: int) 
     """
     judge = _Judge(num_classes=num_classes)
     for start in range(0, len(source), _BATCH):
-        frames = [source.frame(i) for i in range(start, min(start + _BATCH, len(source)))]
+        indices = range(start, min(start + _BATCH, len(source)))
+        frames = [resize_frame(source.frame(index), resize_px=side) for index in indices]
         images = torch.from_numpy(np.stack([frame["image"] for frame in frames])).permute(
             0, 3, 1, 2
         )
@@ -88,7 +89,7 @@ def judge_split(answer: Answer, source: Source, *, num_classes: int, side: int) 
 
 
 def judge_constants(
-    train: Source, test: Source, *, num_classes: int, tasks: Iterable[str]
+    train: Source, test: Source, *, num_classes: int, tasks: Iterable[str], resize_px: int
 ) -> dict[str, float]:
     """Judge the best answers that look at no picture: of each pixel the commonest class, one depth and one normal of training.
 
@@ -97,17 +98,18 @@ def judge_constants(
         test: The frames, of the same size.
         num_classes: Of the segmentation.
         tasks: Which figures are wanted.
+        resize_px: Shorter side of the frames that are compared.
 
     Raises:
         ValueError: if frames cannot be read.
     """
-    height, width = train.frame(0)["image"].shape[:2]
+    height, width = resize_frame(train.frame(0), resize_px=resize_px)["image"].shape[:2]
     counts = np.zeros((num_classes + 1, height, width), np.int32)
     rows, columns = np.mgrid[:height, :width]
 
     def truths() -> Iterator[tuple[Float32[np.ndarray, "h w"], Float32[np.ndarray, "h w 3"]]]:
         for index in range(len(train)):
-            frame = train.frame(index)
+            frame = resize_frame(train.frame(index), resize_px=resize_px)
             counts[frame["semantic"], rows, columns] += 1
             yield frame["depth"], unit_normals(frame)
 
@@ -125,7 +127,7 @@ def judge_constants(
     maps = {task: torch.from_numpy(np.ascontiguousarray(said[task])) for task in tasks}
     judge = _Judge(num_classes=num_classes)
     for index in range(len(test)):
-        judge.add(test.frame(index), maps)
+        judge.add(resize_frame(test.frame(index), resize_px=resize_px), maps)
     return judge.figures()
 
 

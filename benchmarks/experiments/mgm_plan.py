@@ -149,7 +149,7 @@ def _run(wanted: Wanted, name: str, *, share: float, seed: int) -> Run:
         batch_size=wanted.batch_size,
         seed=seed,
         precision="fp32",
-        validate_every=max(1, steps // 8),
+        validate_every=max(1, steps // 4),
         method=settings,
     )
     folder = _folder(wanted, name, share=share, seed=seed)

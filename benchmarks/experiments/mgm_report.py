@@ -39,14 +39,27 @@ class Row:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Made:
+    """What a generator made."""
+
+    title: str
+    """Who taught it: `pre-trained` or `MGM`."""
+    share: float
+    seed: int
+    folder: Path
+    """Of the run."""
+    figures: Mapping[str, float]
+    """Distances to real pictures."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Outcome:
     """What is known so far."""
 
     rows: list[Row]
     constants: Mapping[str, float]
     """Figures of the best answers that look at no picture."""
-    generators: list[tuple[str, float, int, Path, Mapping[str, float]]]
-    """Title, share, seed, folder and distances to real pictures."""
+    generators: list[Made]
     floor: Mapping[str, float]
     """Distances of held-out real pictures."""
     noise: Mapping[str, float]
@@ -114,13 +127,15 @@ def generator_rows(outcome: Outcome) -> list[list[str]]:
     """Return the cells of the third table: distances of generated pictures to real ones, between held-out pictures and noise."""
     names = list(outcome.floor)
     rows = [["", "held-out photos", *(number(outcome.floor[name]) for name in names)]]
-    keys = sorted(
-        {(title, share) for title, share, *_ in outcome.generators}, key=lambda k: (k[1], k[0])
-    )
-    for title, share in keys:
+    keys = sorted({(made.share, made.title) for made in outcome.generators})
+    for share, title in keys:
         cells = []
         for name in names:
-            values = [f[name] for t, s, _, _, f in outcome.generators if (t, s) == (title, share)]
+            values = [
+                made.figures[name]
+                for made in outcome.generators
+                if (made.share, made.title) == (share, title)
+            ]
             mean = mean_with_interval(values)
             cells.append(_with_interval(mean.value, mean.half_width))
         rows.append([f"{100 * share:g} %", title, *cells])
@@ -224,9 +239,10 @@ def _curves(outcome: Outcome) -> str:
 def _pictures(outcome: Outcome) -> str:
     """Show samples over time, samples above their nearest training photos, and predictions of the first seed."""
     parts: list[str] = []
-    for title, share, seed, folder, _ in outcome.generators:
-        if seed == 0:
-            name = f"{title}, {100 * share:g} % of the labels"
+    for made in outcome.generators:
+        if made.seed == 0:
+            name = f"{made.title}, {100 * made.share:g} % of the labels"
+            folder = made.folder
             moments = {
                 int(step.name): {"samples": step / "generated" / "classes.png"}
                 for step in sorted((folder / "pictures").iterdir())

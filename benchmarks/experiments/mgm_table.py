@@ -8,9 +8,10 @@ the networks learn from; intervals are Student's, over seeds. A row's share is t
 top. Scene classes of NYU Depth v2 are pseudo-labels (`scene_labels`).
 """
 
+import json
 import logging
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -18,7 +19,7 @@ import tyro
 
 from scenelift.adapt.recipes import recipe
 from scenelift.benchmarks.dense_judge import judge_constants
-from scenelift.benchmarks.experiments.mgm_forecast import forecast_s
+from scenelift.benchmarks.experiments.mgm_forecast import forecast
 from scenelift.benchmarks.experiments.mgm_judged import (
     distances,
     judge_generator,
@@ -26,8 +27,8 @@ from scenelift.benchmarks.experiments.mgm_judged import (
     see_real,
 )
 from scenelift.benchmarks.experiments.mgm_plan import GAN, METHODS, Plan, Wanted, make_plan
-from scenelift.benchmarks.experiments.mgm_report import Outcome, Row, write_outcome
-from scenelift.benchmarks.experiments.runs import Run, train_all
+from scenelift.benchmarks.experiments.mgm_report import Made, Outcome, Row, write_outcome
+from scenelift.benchmarks.experiments.runs import Run, is_done, train_all
 from scenelift.benchmarks.network import open_network
 from scenelift.benchmarks.picture_features import (
     PictureFeatures,
@@ -35,7 +36,7 @@ from scenelift.benchmarks.picture_features import (
     network_features,
 )
 from scenelift.datasets.dense import DenseSource, DenseSplit, open_dense
-from scenelift.datasets.dense_frames import DenseError
+from scenelift.datasets.dense_frames import NYU40_CLASSES, DenseError
 from scenelift.datasets.dense_nyud import open_nyud_layout
 from scenelift.datasets.dense_prepared import is_prepared, write_prepared
 from scenelift.datasets.scene_labels import read_scene_labels
@@ -43,6 +44,7 @@ from scenelift.datasets.scene_labels import read_scene_labels
 _TASKS = ("segmentation", "depth", "normal")
 _SPLITS: tuple[DenseSplit, ...] = ("train", "test")
 _MAX_REAL = 795
+_PREPARING_S = 200.0
 _logger = logging.getLogger(__name__)
 
 
@@ -64,11 +66,13 @@ class MgmTable:
     """Of the labels."""
     seeds: int = 3
     """Runs of each row and share."""
-    steps: int = 400
-    """Of each run."""
-    gan_steps: int = 400
-    """Of each pre-training of generator and discriminator; one serves all rows of a share and seed."""
-    batch_size: int = 16
+    minutes: float = 75.0
+    """What the steps are chosen for, on one idle core."""
+    steps: int | None = None
+    """Of each run; None: as `minutes` allow."""
+    gan_steps: int | None = None
+    """Of each pre-training of generator and discriminator, one for all rows of a share and seed; None: as many."""
+    batch_size: int = 8
     """Pictures of each kind in a step."""
     inception: Path | None = None
     """Weights of torch-fidelity's Inception, for KID and FID."""
@@ -76,6 +80,15 @@ class MgmTable:
     """Without them: the network that pictures are compared by, a run folder or a file of weights; `random`: alexnet-small as it is drawn."""
     plan: bool = False
     """Print what would be done and how long it takes, and end."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pace:
+    """How long runs are."""
+
+    steps: int
+    gan_steps: int
+    """Of pre-training."""
 
 
 def main(config: MgmTable) -> int:
@@ -96,29 +109,78 @@ def main(config: MgmTable) -> int:
 
 
 def _run(config: MgmTable) -> int:
-    frames = config.data if is_prepared(config.data) else config.out / "frames"
-    plan = make_plan(
-        Wanted(
-            labelled=frames,
-            out=config.out / "runs",
-            synthetic=config.synthetic,
-            methods=config.methods,
-            shares=config.shares,
-            seeds=config.seeds,
-            steps=config.steps,
-            gan_steps=config.gan_steps,
-            batch_size=config.batch_size,
-        )
-    )
     by = _features(config)
-    _print_forecast(config, plan)
+    plan, pace = make_paced_plan(config)
     if config.plan:
         return 0
+    frames = _frames(config)
     prepare_frames(config, frames)
     train, test = (open_dense(frames, split=split) for split in _SPLITS)
-    baseline = judge_constants(train, test, num_classes=len(train.semantic_classes), tasks=_TASKS)
-    _judge_all(plan, train, test, by=by, config=config, baseline=baseline)
+    constants = judge_constants(
+        train, test, num_classes=len(train.semantic_classes), tasks=_TASKS, resize_px=_side_px()
+    )
+    _judge_all(plan, train, test, by=by, config=config, pace=pace, constants=constants)
     return 0
+
+
+def make_paced_plan(config: MgmTable) -> tuple[Plan, Pace]:
+    """List the runs, choose their steps and print both; what was chosen once stays so in the folder.
+
+    Raises:
+        ExperimentError: if a method is unknown or lacks its data, or too few steps fit.
+        ValueError: if the data cannot be used.
+    """
+    kept = config.out / "pace.json"
+    if kept.is_file() and config.steps is None:
+        chosen = json.loads(kept.read_text(encoding="utf-8"))
+        pace = Pace(steps=int(chosen["steps"]), gan_steps=int(chosen["gan_steps"]))
+        plan = make_plan(_wanted(config, pace))
+        print(f"{len(plan.runs)} runs of {pace.steps} steps; {_num_left(plan)} to do")
+        return plan, pace
+    first = make_plan(_wanted(config, Pace(steps=100, gan_steps=100)))
+    costs = forecast(first, num_scenes=_num_scenes(config), num_classes=len(NYU40_CLASSES))
+    steps = config.steps or costs.steps_within(60 * config.minutes - _PREPARING_S)
+    pace = Pace(steps=steps, gan_steps=config.gan_steps or steps)
+    plan = make_plan(_wanted(config, pace))
+    for name, count in costs.counts.items():
+        each = pace.gan_steps if name == GAN else pace.steps
+        print(f"{name:28s} {count:3d} x {each} steps of {costs.step_s[name]:.3f} s")
+    total_s = costs.total_s(steps=pace.steps, gan_steps=pace.gan_steps) + _PREPARING_S
+    print(
+        f"{len(plan.runs)} runs ({len(plan.gans)} of them pre-train generators), {_num_left(plan)} to do; {config.seeds} seeds, "
+        f"labels {', '.join(f'{100 * share:g} %' for share in config.shares)}\n"
+        f"all together about {total_s / 60:.0f} min of one idle core"
+    )
+    if not config.plan:
+        config.out.mkdir(parents=True, exist_ok=True)
+        kept.write_text(json.dumps(asdict(pace)), encoding="utf-8")
+    return plan, pace
+
+
+def _frames(config: MgmTable) -> Path:
+    return config.data if is_prepared(config.data) else config.out / "frames"
+
+
+def _side_px() -> int:
+    return recipe(GAN).geometry.crop_px
+
+
+def _num_left(plan: Plan) -> int:
+    return sum(not is_done(run) for run in plan.runs)
+
+
+def _wanted(config: MgmTable, pace: Pace) -> Wanted:
+    return Wanted(
+        labelled=_frames(config),
+        out=config.out / "runs",
+        synthetic=config.synthetic,
+        methods=config.methods,
+        shares=config.shares,
+        seeds=config.seeds,
+        steps=pace.steps,
+        gan_steps=pace.gan_steps,
+        batch_size=config.batch_size,
+    )
 
 
 def prepare_frames(config: MgmTable, folder: Path) -> None:
@@ -158,24 +220,6 @@ def _features(config: MgmTable) -> PictureFeatures:
     return network_features(network, name=name)
 
 
-def _print_forecast(config: MgmTable, plan: Plan) -> None:
-    """Print what will be done, and how long it takes."""
-    left = [run for run in plan.runs if not (run.folder / "weights.safetensors").is_file()]
-    print(
-        f"{len(plan.runs)} runs ({len(plan.gans)} of them pre-train generators), {len(left)} to do; "
-        f"{config.seeds} seeds, shares {', '.join(f'{100 * s:g} %' for s in config.shares)}"
-    )
-    num_scenes = _num_scenes(config)
-    forecast = forecast_s(plan, num_scenes=num_scenes, num_classes=40)
-    for name, (count, each_s) in forecast.items():
-        steps = next(run.content.steps for run in plan.runs if run.content.recipe == name)
-        print(f"{name:28s} {count:3d} x {steps} steps, {each_s:5.0f} s each")
-    total_s = sum(count * each_s for count, each_s in forecast.values())
-    print(
-        f"about {total_s / 60:.0f} min on this machine as it is now, beside 3 min to prepare the frames"
-    )
-
-
 def _num_scenes(config: MgmTable) -> int:
     if is_prepared(config.data):
         return len(open_dense(config.data, split="train").scenes)
@@ -191,7 +235,8 @@ def _judge_all(
     *,
     by: PictureFeatures,
     config: MgmTable,
-    baseline: dict[str, float],
+    pace: Pace,
+    constants: dict[str, float],
 ) -> None:
     """Train and judge one seed after the other, and write what is known after each."""
     geometry = recipe(GAN).geometry
@@ -200,16 +245,17 @@ def _judge_all(
     noise = torch.randint(
         256, tuple(sight.real.shape), generator=torch.Generator().manual_seed(0), dtype=torch.uint8
     )
+    generators: list[Made] = []
     outcome = Outcome(
         rows=[],
-        constants=baseline,
-        generators=[],
+        constants=constants,
+        generators=generators,
         floor=distances(held_out.real_features, sight.real_features, by=by),
         noise=distances(by.of(noise), sight.real_features, by=by),
         pseudo_scenes=train.pseudo_scenes,
         num_test=len(test),
-        steps=config.steps,
-        gan_steps=config.gan_steps,
+        steps=pace.steps,
+        gan_steps=pace.gan_steps,
     )
     scenes = torch.tensor([train.label(index) for index in range(len(train))])
     scenes = torch.where(scenes < 0, len(train.scenes), scenes)[: len(sight.real)]
@@ -240,8 +286,13 @@ def _judge_all(
                             made, scenes=scenes, num_scenes=len(train.scenes), sight=sight
                         ),
                     )
-                    for title, made in _generators(plan, run, share=share, seed=seed)
-                ]
+                    for title, made in _generators(plan, run, share=share, seed=seed):
+                    figures = judge_generator(
+                        made, scenes=scenes, num_scenes=len(train.scenes), sight=sight
+                    )
+                    generators.append(
+                        Made(title=title, share=share, seed=seed, folder=made.folder, figures=figures)
+                    )
         outcome.rows[:] = [row for row in rows.values() if row.values]
         write_outcome(config.out, outcome)
     print((config.out / "table.md").read_text(encoding="utf-8"))
