@@ -276,23 +276,18 @@ def _judge_all(
                         row.values.setdefault(figure, {})[seed] = value
         for (share, of_seed), run in plan.gans.items():
             if of_seed == seed:
-                outcome.generators += [
-                    (
-                        title,
-                        share,
-                        seed,
-                        made.folder,
-                        judge_generator(
+                generators.extend(
+                    Made(
+                        title=title,
+                        share=share,
+                        seed=seed,
+                        folder=made.folder,
+                        figures=judge_generator(
                             made, scenes=scenes, num_scenes=len(train.scenes), sight=sight
                         ),
                     )
-                    for title, made in _generators(plan, run, share=share, seed=seed):
-                    figures = judge_generator(
-                        made, scenes=scenes, num_scenes=len(train.scenes), sight=sight
-                    )
-                    generators.append(
-                        Made(title=title, share=share, seed=seed, folder=made.folder, figures=figures)
-                    )
+                    for title, made in _generators(plan, run, share=share, seed=seed)
+                )
         outcome.rows[:] = [row for row in rows.values() if row.values]
         write_outcome(config.out, outcome)
     print((config.out / "table.md").read_text(encoding="utf-8"))
