@@ -255,7 +255,8 @@ def _pictures(outcome: Outcome) -> str:
                 for step, row in embedded.items()
                 for picture in row
             ]
-            near, more = embed_moments({0: {"nearest": folder / "nearest.png"}})
+            drawn = folder / "nearest.png"
+            near, more = embed_moments({0: {"nearest": drawn}} if drawn.is_file() else {})
             parts += [
                 _figure(picture.uri, "generated (above) and the nearest training photos (below)")
                 for row in near.values()

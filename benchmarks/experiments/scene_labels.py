@@ -2,14 +2,15 @@
 
     python -m scenelift.benchmarks.experiments.scene_labels --places miniplaces.tar --data nyuv2.tar --out nyuv2_scenes.json
 
-The network learns from random weights to tell all categories apart, for minutes, and answers among the indoor ones that occur in homes and
-offices (`INDOOR`). What it says is far from always right: how often it is, on held-out photos of those categories, is printed beside chance
+The network answers among the indoor categories that occur in homes and offices (`INDOOR`). It learns all categories from random weights,
+for minutes; or, with `--weights FILE`, it is a trained one that stays as it is below a linear layer on the indoor ones. What it says is far from always right: how often it is, on held-out photos of those categories, is printed beside chance
 and written into the file. Figures that rest on such labels are to say "pseudo-labels".
 """
 
 import logging
 import sys
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,9 @@ import numpy as np
 import torch
 import tyro
 from jaxtyping import Float, UInt8
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -26,6 +30,8 @@ from scenelift.adapt.initialise import initialise
 from scenelift.adapt.method import Clock
 from scenelift.adapt.network_input import InputNormalisation, network_input
 from scenelift.adapt.optimise import OptimiserSettings, make_optimiser, set_rate
+from scenelift.benchmarks.network import open_network
+from scenelift.benchmarks.picture_features import network_features
 from scenelift.datasets.geometry import Geometry, cut_frame, draw_cut, resize_frame
 from scenelift.datasets.labelled import LabelledImages, open_labelled_splits
 from scenelift.datasets.loaders import Stream
@@ -47,6 +53,7 @@ _OPTIMISER = OptimiserSettings(
     schedule="cosine",
     warm_up=0.05,
 )
+_REGULARISATION = 0.01
 _logger = logging.getLogger(__name__)
 
 
@@ -60,8 +67,10 @@ class SceneLabelling:
     """NYU Depth v2, whose frames are to be named."""
     out: Path
     """The file to write, beside the data."""
-    backbone: str = "alexnet-small"
-    """The network."""
+    weights: Path | None = None
+    """A trained network to put a linear layer on, instead of learning from nothing."""
+    backbone: str | None = None
+    """The network: that of `weights`, if the file does not say; else by default alexnet-small."""
     steps: int = 2000
     """Batches that it learns from."""
     batch_size: int = 64
@@ -72,10 +81,14 @@ class SceneLabelling:
     """Of weights and batches."""
 
     def __post_init__(self) -> None:
-        if self.steps < 1 or self.batch_size < 1 or self.side_px < 32:
+        if self.steps < 1 or self.batch_size < 1 or self.side_px < 64:
             raise ValueError(
-                f"steps and batch_size must be at least 1 and side_px 32, got {self.steps}, {self.batch_size} and {self.side_px}"
+                f"steps and batch_size must be at least 1 and side_px 64, got {self.steps}, {self.batch_size} and {self.side_px}"
             )
+
+
+Scores = Callable[[UInt8[Tensor, "n 3 h w"]], Float[Tensor, "n chosen"]]
+"""From pictures to a score for each of the chosen classes."""
 
 
 class SceneNetwork(nn.Module):
@@ -131,16 +144,22 @@ def name_scenes(config: SceneLabelling) -> SceneLabels:
             f"{config.places}: wants a held-out split and at least two of the categories {', '.join(INDOOR)}"
         )
     frames = [open_nyud(config.data, split=split) for split in ("train", "test")]
-    network = teach(config, train)
-    right, count = held_out_accuracy(network, held_out, chosen=chosen, side_px=config.side_px)
+    if config.weights is None:
+        network = teach(config, train)
+        who = f"{network.backbone.name}, {config.steps} steps on {train.title}"
+        score = _among(network, chosen)
+    else:
+        score = fit_linear(config, config.weights, train, chosen=chosen)
+        who = f"linear layer on {config.weights.stem}, learnt on {train.title}"
+    right, count = held_out_accuracy(score, held_out, chosen=chosen, side_px=config.side_px)
     classes = tuple(train.classes[number] for number in chosen)
     scenes = {
         name: classes[number]
         for of_split in frames
-        for name, number in name_frames(network, of_split, chosen=chosen, side_px=config.side_px)
+        for name, number in name_frames(score, of_split, side_px=config.side_px)
     }
     made_by = (
-        f"pseudo-labels: {config.backbone}, {config.steps} steps on {train.title}; {right} of {count} held-out photos right "
+        f"pseudo-labels: {who}; {right} of {count} held-out photos right "
         f"({100 * right / count:.1f} %), chance {100 / len(chosen):.1f} %"
     )
     return SceneLabels(classes=classes, scenes=scenes, made_by=made_by)
@@ -152,7 +171,8 @@ def teach(config: SceneLabelling, photos: LabelledImages) -> SceneNetwork:
     Raises:
         ValueError: if a photo cannot be read, or there is no such backbone.
     """
-    network = SceneNetwork(config.backbone, num_classes=len(photos.classes), seed=config.seed)
+    name = config.backbone or "alexnet-small"
+    network = SceneNetwork(name, num_classes=len(photos.classes), seed=config.seed)
     network.train()
     optimiser = make_optimiser(network.parameters(), settings=_OPTIMISER)
     geometry = Geometry(
@@ -178,17 +198,41 @@ def teach(config: SceneLabelling, photos: LabelledImages) -> SceneNetwork:
     return network.eval()
 
 
+def fit_linear(
+    config: SceneLabelling, weights: Path, photos: LabelledImages, *, chosen: list[int]
+) -> Scores:
+    """Fit a linear layer on the standardised features of a trained network, for the chosen classes of photos and their mirror images.
+
+    Raises:
+        ValueError: if the weights cannot be used or a photo cannot be read.
+        OSError: if a file cannot be read.
+    """
+    network = open_network(
+        str(weights), backbone=config.backbone, seed=config.seed, device=torch.device("cpu")
+    )
+    features = network_features(network, name=weights.stem)
+    asked = [index for index in range(len(photos)) if photos.label(index) in chosen]
+    images = torch.stack([_square(photos.image(index), side_px=config.side_px) for index in asked])
+    read = torch.cat([features.of(images), features.of(images.flip(-1))]).numpy()
+    labels = [chosen.index(photos.label(index)) for index in asked]
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=_REGULARISATION, max_iter=500))
+    model.fit(read, labels + labels)
+
+    return lambda images: torch.from_numpy(
+        model.decision_function(features.of(images).numpy())
+    ).float()
+
+
 @torch.no_grad()
-def answers(
-    network: SceneNetwork, images: UInt8[Tensor, "n 3 h w"], *, chosen: list[int]
-) -> Float[Tensor, "n chosen"]:
+def answers(score: Scores, images: UInt8[Tensor, "n 3 h w"]) -> Float[Tensor, "n chosen"]:
     """Return probabilities among the chosen classes, of pictures and their mirror images together."""
-    scores = (network(images)[:, chosen], network(images.flip(-1))[:, chosen])
-    return torch.stack([score.softmax(dim=1) for score in scores]).mean(dim=0)
+    return torch.stack([score(side).softmax(dim=1) for side in (images, images.flip(-1))]).mean(
+        dim=0
+    )
 
 
 def held_out_accuracy(
-    network: SceneNetwork, photos: LabelledImages, *, chosen: list[int], side_px: int
+    score: Scores, photos: LabelledImages, *, chosen: list[int], side_px: int
 ) -> tuple[int, int]:
     """Return how many photos of the chosen classes are named right, and how many there are.
 
@@ -199,14 +243,12 @@ def held_out_accuracy(
     if not asked:
         raise ValueError(f"{photos.title}: no held-out photo of the categories {', '.join(INDOOR)}")
     images = torch.stack([_square(photos.image(index), side_px=side_px) for index in asked])
-    said = answers(network, images, chosen=chosen).argmax(dim=1).tolist()
+    said = answers(score, images).argmax(dim=1).tolist()
     right = sum(chosen[s] == photos.label(index) for s, index in zip(said, asked, strict=True))
     return right, len(asked)
 
 
-def name_frames(
-    network: SceneNetwork, frames: NyudFrames, *, chosen: list[int], side_px: int
-) -> list[tuple[str, int]]:
+def name_frames(score: Scores, frames: NyudFrames, *, side_px: int) -> list[tuple[str, int]]:
     """Return the name of each frame and the number of its class among the chosen ones.
 
     Raises:
@@ -216,9 +258,13 @@ def name_frames(
     for start in range(0, len(frames), 64):
         indices = range(start, min(start + 64, len(frames)))
         images = torch.stack([_square(frames.image(i)[INSIDE], side_px=side_px) for i in indices])
-        said = answers(network, images, chosen=chosen).argmax(dim=1).tolist()
+        said = answers(score, images).argmax(dim=1).tolist()
         found += [(frames.name(i), number) for i, number in zip(indices, said, strict=True)]
     return found
+
+
+def _among(network: SceneNetwork, chosen: list[int]) -> Scores:
+    return lambda images: network(images)[:, chosen]
 
 
 def _square(image: UInt8[np.ndarray, "h w 3"], *, side_px: int) -> UInt8[Tensor, "3 side side"]:
