@@ -15,9 +15,7 @@ from scenelift.adapt.pretext.initialised import InitialisedSettings
 from scenelift.adapt.pretext.method import PretextSettings
 from scenelift.datasets.geometry import Geometry
 
-MethodSettings = (
-    FeatureAlignmentSettings | PretextSettings | InitialisedSettings | MgmSettings
-)
+MethodSettings = FeatureAlignmentSettings | PretextSettings | InitialisedSettings | MgmSettings
 """Of everything that `adapt-train` trains."""
 
 

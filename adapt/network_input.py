@@ -57,7 +57,13 @@ def normalise(
     colours: Float[Tensor, "n 3 h w"], *, normalisation: InputNormalisation
 ) -> Float[Tensor, "n 3 h w"]:
     """Turn sRGB from 0 to 1 into what a network reads."""
-    values = in_space(colours, normalisation.space)
+    return standardise(in_space(colours, normalisation.space), normalisation=normalisation)
+
+
+def standardise(
+    values: Float[Tensor, "n 3 h w"], *, normalisation: InputNormalisation
+) -> Float[Tensor, "n 3 h w"]:
+    """Subtract the mean and divide by the deviation of colours that are in the normalisation's space already."""
     mean, std = (
         torch.tensor(numbers, dtype=values.dtype, device=values.device).view(1, 3, 1, 1)
         for numbers in (normalisation.mean, normalisation.std)
@@ -84,7 +90,7 @@ def to_lab(colours: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
     )
     matrix = torch.tensor(_XYZ_OF_RGB, dtype=colours.dtype, device=colours.device)
     white = torch.tensor(_WHITE_D65, dtype=colours.dtype, device=colours.device)
-    ratios = torch.einsum("ij,njhw->nihw", matrix / white[:, None], linear)
+    ratios = _mix(linear, matrix / white[:, None])
     delta = 6 / 29
     root = torch.where(
         ratios > delta**3,
@@ -93,3 +99,30 @@ def to_lab(colours: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
     )
     x, y, z = root.unbind(dim=1)
     return torch.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], dim=1)
+
+
+def from_lab(lab: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
+    """Convert CIE L*a*b* (1976) under D65 to sRGB; what sRGB cannot show is clipped to 0 to 1.
+
+    >>> from_lab(torch.tensor([100.0, 0.0, 0.0]).view(1, 3, 1, 1)).flatten().round(decimals=3).tolist()
+    [1.0, 1.0, 1.0]
+    """
+    lightness, a, b = lab.unbind(dim=1)
+    y = (lightness + 16) / 116
+    roots = torch.stack([y + a / 500, y, y - b / 200], dim=1)
+    delta = 6 / 29
+    ratios = torch.where(roots > delta, roots**3, 3 * delta**2 * (roots - 4 / 29))
+    matrix = torch.tensor(_XYZ_OF_RGB, dtype=torch.float64)
+    white = torch.tensor(_WHITE_D65, dtype=torch.float64)
+    inverse = torch.linalg.inv(matrix / white[:, None]).to(lab)
+    linear = _mix(ratios, inverse).clamp(0, 1)
+    bright = 1.055 * linear.clamp(min=0.0031308) ** (1 / 2.4) - 0.055
+    return torch.where(linear <= 0.0031308, 12.92 * linear, bright)
+
+
+def _mix(
+    colours: Float[Tensor, "n 3 h w"], matrix: Float[Tensor, "3 3"]
+) -> Float[Tensor, "n 3 h w"]:
+    """Multiply each pixel's colour by a matrix, in the precision it has even where half is the rule."""
+    with torch.autocast(colours.device.type, enabled=False):
+        return torch.einsum("ij,njhw->nihw", matrix, colours)

@@ -11,9 +11,9 @@ import torch
 from accelerate import PartialState
 
 from scenelift.adapt.config import RunError, TrainConfig, TrainContent
+from scenelift.adapt.method import Batch, StreamName
 from scenelift.adapt.mgm.settings import MgmSettings
 from scenelift.adapt.mgm.sources import open_further, open_labelled_frames
-from scenelift.adapt.method import Batch, StreamName
 from scenelift.datasets.labelled import open_labelled_splits
 from scenelift.datasets.loaders import Source, Stream, fixed_batches
 from scenelift.datasets.photo_files import PhotoError

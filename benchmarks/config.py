@@ -19,7 +19,7 @@ class BenchConfig:
     """Where results go; finished ones are kept."""
     backbone: str | None = None
     """The network that weights belong to, where their file does not say it: alexnet, alexnet-small, vgg16, resnet18, resnet50,
-    timm:NAME."""
+    mgm-resnet, mgm-resnet-small, timm:NAME."""
     recipe: Recipe = "desk"
     """desk: minutes on two processor cores; paper: as published."""
     seeds: tuple[int, ...] = (0,)

@@ -1,9 +1,10 @@
-"""Where photos are, told by what lies there: Places-365 as its archives and torchvision lay it out, MiniPlaces, or any photos.
+"""Where photos are, told by what lies there: Places-365 as its archives and torchvision lay it out, MiniPlaces, PASCAL VOC, any photos.
 
 Places-365 (Zhou et al., 2017) comes as `train_256_places365standard.tar` (`train_large_...` full size, `...365challenge`), which
 unpacks to `data_256/` (`data_large/`; torchvision appends `_standard` or `_challenge`), `val_256.tar` to `val_256/`, lists as
 `places365_train_standard.txt` and `places365_val.txt` with names below those folders, and in an easy format with `train/`, `val/`,
-`train.txt` and `val.txt` whose names start with `train/`, `val/`. MiniPlaces is laid out like the last, in one tar.
+`train.txt` and `val.txt` whose names start with `train/`, `val/`. MiniPlaces is laid out like the last, in one tar. PASCAL VOC is
+known by `ImageSets/Main/`, here or up to two folders down, whose lists of train and val are the splits (else trainval and test).
 """
 
 import io
@@ -23,8 +24,10 @@ from scenelift.datasets.photo_files import (
     photos_in_tar,
 )
 from scenelift.datasets.tar_index import TarMember
+from scenelift.datasets.voc import VocError, voc_photos
 
 _MAX_LIST_BYTES = 2**30
+_VOC_LISTS = "ImageSets/Main"
 
 Split = Literal["train", "val"]
 
@@ -57,13 +60,15 @@ _LAYOUTS: dict[Split, tuple[_Layout, ...]] = {
 }
 """In order of preference: small before large (the shorter side becomes 256 anyway), standard before challenge."""
 
+_VOC_SPLITS: dict[Split, tuple[str, ...]] = {"train": ("train", "trainval", "test"), "val": ("val", "test")}
+
 
 def open_photos(path: Path, *, split: Split = "train") -> FolderPhotos | TarPhotos:
     """Find photos: of a split where the layout knows splits, else all.
 
     Args:
         path: A folder, a list (`.txt`, `.csv`: one photo a line, below the list's folder) or a tar archive.
-        split: Which photos of Places-365 or MiniPlaces.
+        split: Which photos of Places-365, MiniPlaces or PASCAL VOC.
 
     Raises:
         PhotoError: if there are none; says what was looked for.
@@ -87,6 +92,8 @@ def _open_folder(root: Path, *, split: Split) -> FolderPhotos | TarPhotos:
             return _open_layout(root, layout=layout)
     if (root / f"{split}.txt").is_file():
         return photos_in_list(root / f"{split}.txt")
+    if any(next(root.glob(f"{above}{_VOC_LISTS}"), None) for above in ("", "*/", "VOCdevkit/*/")):
+        return _open_voc(root, split=split)
     archives = [layout.archive for layout in _LAYOUTS[split] if layout.archive]
     for archive in archives:
         if (root / archive).is_file():
@@ -125,6 +132,8 @@ def _open_tar(path: Path, *, split: Split) -> TarPhotos:
     folder = _inside(by_name, [layout.folder for layout in _LAYOUTS[split]])
     if folder is not None:
         return photos_in_tar(path, sorted(m for m in members if m.name.startswith(f"{folder}/")))
+    if any(f"/{_VOC_LISTS}/" in f"/{name}" for name in by_name):
+        return _open_voc(path, split=split)
     other = _other(split)
     if _inside(by_name, [layout.folder for layout in _LAYOUTS[other]]) is not None:
         folders = ", ".join(f"{layout.folder}/" for layout in _LAYOUTS[split])
@@ -132,6 +141,13 @@ def _open_tar(path: Path, *, split: Split) -> TarPhotos:
             f"{path}: holds photos of the split {other} but none of {split}; looked for {folders}"
         )
     return photos_in_tar(path, sorted(members))
+
+
+def _open_voc(path: Path, *, split: Split) -> FolderPhotos | TarPhotos:
+    try:
+        return voc_photos(path, splits=_VOC_SPLITS[split])
+    except VocError as error:
+        raise PhotoError(str(error)) from error
 
 
 def _read_list(path: Path, member: TarMember, *, top: str) -> list[str]:

@@ -42,6 +42,7 @@ __all__ = [
     "labels_of",
     "open_voc",
     "splits",
+    "voc_photos",
 ]
 
 SPLITS = ("train", "val", "trainval", "test")
@@ -189,6 +190,27 @@ def open_voc(path: Path, *, split: str, year: int | None = None) -> VocImages:
         raise VocError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
+def voc_photos(path: Path, *, splits: Sequence[str]) -> FolderPhotos | TarPhotos:
+    """Find the photos of a split alone: nothing is asked of annotations.
+
+    Args:
+        path: As for `open_voc`.
+        splits: In order of preference; the first that is listed counts.
+
+    Raises:
+        VocError: if something is missing; one line that says what.
+    """
+    try:
+        files = _open(path, year=None)
+        listed = _splits(files)
+        split = next((name for name in splits if name in listed), splits[0])
+        return files.many([f"JPEGImages/{name}.jpg" for name in _read_ids(files, split)])
+    except PhotoError as error:
+        raise VocError(str(error)) from error
+    except OSError as error:
+        raise VocError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
 def splits(path: Path, *, year: int | None = None) -> tuple[str, ...]:
     """Return the splits that a layout lists and annotates, in the order of `SPLITS`.
 
@@ -227,7 +249,7 @@ class _Layout:
     sizes: Mapping[str, int]
     """Bytes by name below the layout's folder."""
 
-    def many(self, names: Sequence[str]) -> PhotoFiles:
+    def many(self, names: Sequence[str]) -> FolderPhotos | TarPhotos:
         missing = next((name for name in names if name not in self.sizes), None)
         if missing is None:
             return self._files(names)
@@ -236,7 +258,7 @@ class _Layout:
             cure = "a split without annotations, as VOC2012's test, cannot be judged here"
         raise VocError(f"{self.source}: {missing} is missing; {cure}")
 
-    def _files(self, names: Sequence[str]) -> PhotoFiles:
+    def _files(self, names: Sequence[str]) -> FolderPhotos | TarPhotos:
         raise NotImplementedError
 
 
@@ -263,7 +285,7 @@ class _Folder(_Layout):
                     )
         self.sizes = sizes
 
-    def _files(self, names: Sequence[str]) -> PhotoFiles:
+    def _files(self, names: Sequence[str]) -> FolderPhotos:
         return FolderPhotos(root=self._root, names=Names(names))
 
 
@@ -287,7 +309,7 @@ class _Archive(_Layout):
         }
         self.sizes = {name: member.size for name, member in self._members.items()}
 
-    def _files(self, names: Sequence[str]) -> PhotoFiles:
+    def _files(self, names: Sequence[str]) -> TarPhotos:
         members = [self._members[name] for name in names]
         return TarPhotos(
             self._path,

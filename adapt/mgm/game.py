@@ -37,9 +37,7 @@ class Round:
     number: int
     """Of the round, from 0: rounds differ in their noise."""
 
-    def discriminator_loss(
-        self, *, penalise: bool
-    ) -> tuple[Float[Tensor, ""], dict[str, Tensor]]:
+    def discriminator_loss(self, *, penalise: bool) -> tuple[Float[Tensor, ""], dict[str, Tensor]]:
         """Return what the discriminator minimises, and how often it is right about each side.
 
         Args:

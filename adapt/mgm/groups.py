@@ -57,14 +57,16 @@ class Groups:
         """What learns."""
         return tuple(self._optimisers)
 
+    def parameters(self, group: Group) -> list[nn.Parameter]:
+        """Return what the optimiser of a network owns."""
+        return list(self._parameters[group])
+
     def set_rates(self, clock: Clock) -> None:
         """Give every optimiser the rate that its schedule has now."""
         for group, optimiser in self._optimisers.items():
             set_rate(optimiser, self._settings[group].rate(clock))
 
-    def gather(
-        self, loss: Float[Tensor, ""], groups: Collection[Group], *, name: str
-    ) -> None:
+    def gather(self, loss: Float[Tensor, ""], groups: Collection[Group], *, name: str) -> None:
         """Add the gradients of a loss to the parameters of some networks and to nothing else.
 
         Args:

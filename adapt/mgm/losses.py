@@ -38,8 +38,9 @@ def segmentation_loss(
     """
     known = (semantic > 0) & (semantic <= logits.shape[1])
     target = torch.where(known, semantic - 1, -1)
-    clean = torch.where(known[:, None], logits.float(), 0)
-    return _mean(F.cross_entropy(clean, target, ignore_index=-1, reduction="none"), where=known)
+    value = F.cross_entropy(logits.float(), target, ignore_index=-1, reduction="sum")
+    value, count = totals(value, known.sum().to(value.dtype))
+    return value / count.clamp(min=1)
 
 
 def depth_l1(

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int64, UInt8
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from scenelift.adapt.align import make_alignment
@@ -20,10 +20,10 @@ from scenelift.adapt.ema import WeightAverage
 from scenelift.adapt.method import Batch, Clock, Features, StreamName
 from scenelift.adapt.mgm import show
 from scenelift.adapt.mgm.groups import Group, Groups
+from scenelift.adapt.mgm.hash_noise import normal
 from scenelift.adapt.mgm.load import load_gan, load_multi_task
 from scenelift.adapt.mgm.losses import scene_loss
-from scenelift.adapt.mgm.networks import INPUT, Facts, MultiTaskNetwork, Networks, build_networks
-from scenelift.adapt.mgm.hash_noise import normal
+from scenelift.adapt.mgm.networks import INPUT, Facts, MultiTaskNetwork, build_networks
 from scenelift.adapt.mgm.schedule import phase_of
 from scenelift.adapt.mgm.settings import MgmSettings
 from scenelift.adapt.mgm.tasks import Answers, task_losses, task_total
@@ -108,14 +108,15 @@ class Mgm:
         for network in (*self._by_name.values(), *averaged):
             network.to(device)
             network.to(memory_format=memory)
-        self._groups = Groups(self._learning(), settings=_optimisers(settings))
+        self.groups = Groups(self._learning(), settings=_optimisers(settings))
+        self.annotator = self._load_annotator()
         self._updates = Updates(
             settings=settings,
             networks=networks,
-            groups=self._groups,
+            groups=self.groups,
             alignment=self._alignment,
             average=self._average,
-            annotator=self._annotator(),
+            annotator=self.annotator,
             half=half,
             device=device,
         )
@@ -139,7 +140,7 @@ class Mgm:
         self._set_modes(training=True)
         settings = self.settings
         phase, within = phase_of(clock, gan_steps=settings.gan_steps)
-        self._groups.set_rates(within)
+        self.groups.set_rates(within)
         if phase == "joint" and not settings.gan_joint and self._networks.gan:
             self._networks.gan.generator.eval()
         learn = self._updates.gan_step if phase == "gan" else self._updates.joint_step
@@ -193,7 +194,7 @@ class Mgm:
         return features
 
     @torch.no_grad()
-    def pictures(self, batches: Mapping[StreamName, Batch]) -> dict[str, UInt8[Tensor, "n h w 3"]]:
+    def pictures(self, batches: Mapping[StreamName, Batch]) -> dict[str, show.Pictures]:
         """Show picture, truth and answer of each task; and what the averaged generator makes.
 
         `generated/classes` has a row for each scene, always of the same noise; `generated/answers` what is made for the labelled
@@ -209,6 +210,18 @@ class Mgm:
             if "labelled" in batches:
                 shown["generated/answers"] = self._generated_answers(batches["labelled"])
         return shown
+
+    @property
+    def captions(self) -> Mapping[str, tuple[str, ...]]:
+        """What stands above the columns of `pictures`."""
+        tasks = self.settings.tasks
+        exact = self.settings.further_labels == "exact"
+        further = ("picture", *(("truth",) if exact else ()), "answer")
+        return {
+            **{f"labelled/{task}": ("picture", "truth", "answer") for task in tasks},
+            **{f"images/{task}": further for task in tasks},
+            "generated/answers": ("labelled", "generated", *tasks),
+        }
 
     def _generated_classes(self) -> show.Pictures:
         """Draw rows of generated pictures, a row for each of the first scenes."""
@@ -253,7 +266,7 @@ class Mgm:
             "facts": to_plain(self.facts),
             "networks": {name: network.state_dict() for name, network in self._by_name.items()},
             "average": self._average.state_dict() if self._average is not None else {},
-            "optimisers": self._groups.state_dict(),
+            "optimisers": self.groups.state_dict(),
         }
 
     def load_state_dict(self, state: Mapping[str, Any], /) -> None:
@@ -269,7 +282,7 @@ class Mgm:
                 network.load_state_dict(state["networks"][name])
             if self._average is not None:
                 self._average.load_state_dict(state["average"])
-            self._groups.load_state_dict(state["optimisers"])
+            self.groups.load_state_dict(state["optimisers"])
         except (KeyError, RuntimeError) as error:
             cause = " ".join(str(error).split())[:200]
             raise ValueError(f"the state belongs to another configuration: {cause}") from error
@@ -288,9 +301,11 @@ class Mgm:
             names |= {"generator": "generator", "discriminator": "discriminator"}
         if settings.align.has_critic:
             names["critic"] = "alignment"
-        return {group: self._by_name[name] for group, name in names.items() if name in self._by_name}
+        return {
+            group: self._by_name[name] for group, name in names.items() if name in self._by_name
+        }
 
-    def _annotator(self) -> MultiTaskNetwork | None:
+    def _load_annotator(self) -> MultiTaskNetwork | None:
         """Load the network that labels further pictures.
 
         Raises:
@@ -301,7 +316,9 @@ class Mgm:
         if self.settings.further_labels != "annotator":
             return None
         if folder is None:
-            raise ValueError("no annotator: give --method.annotator RUN, a run trained on all labels")
+            raise ValueError(
+                "no annotator: give --method.annotator RUN, a run trained on all labels"
+            )
         network, facts = load_multi_task(folder, device=self._device)
         missing = [t for t in self.settings.tasks if t not in network.decoders.by_task]
         if missing:
@@ -309,7 +326,9 @@ class Mgm:
         if "segmentation" in self.settings.tasks and (
             facts.semantic_classes != self.facts.semantic_classes
         ):
-            raise ValueError(f"{folder}: its network tells other classes apart than the labels name")
+            raise ValueError(
+                f"{folder}: its network tells other classes apart than the labels name"
+            )
         return network
 
     def _set_modes(self, *, training: bool) -> None:

@@ -49,9 +49,7 @@ class MultiTaskNetwork(nn.Module):
         self.encoder = encoder
         self.decoders = decoders
 
-    def forward(
-        self, pixels: Float[Tensor, "n 3 h w"]
-    ) -> dict[str, Float[Tensor, "n _ h w"]]:
+    def forward(self, pixels: Float[Tensor, "n 3 h w"]) -> dict[str, Float[Tensor, "n _ h w"]]:
         """Answer every task.
 
         Returns:
@@ -59,9 +57,7 @@ class MultiTaskNetwork(nn.Module):
             length, camera frame.
         """
         height, width = pixels.shape[-2:]
-        answers: dict[str, Tensor] = self.decoders(
-            self.encoder(pixels), width=width, height=height
-        )
+        answers: dict[str, Tensor] = self.decoders(self.encoder(pixels), width=width, height=height)
         return answers
 
 
@@ -82,9 +78,7 @@ class Networks:
     """Scene classes; the generator has one more."""
 
 
-def build_networks(
-    settings: MgmSettings, *, facts: Facts, generator: torch.Generator
-) -> Networks:
+def build_networks(settings: MgmSettings, *, facts: Facts, generator: torch.Generator) -> Networks:
     """Build what the settings name. Each network draws from a generator of its own, so that no switch moves another's weights.
 
     Raises:
@@ -102,9 +96,7 @@ def build_networks(
     aligned = [encoder.layer(layer).name for layer in settings.align.layers]
     return Networks(
         encoder=encoder,
-        decoders=build_decoders(
-            encoder, channels, generator=draw[1], width=settings.decoder_width
-        )
+        decoders=build_decoders(encoder, channels, generator=draw[1], width=settings.decoder_width)
         if settings.tasks
         else None,
         refinement=build_refinement(
@@ -131,9 +123,7 @@ def build_networks(
         )
         if settings.further == "gan"
         else None,
-        critics={
-            layer: build_discriminator(encoder, layer, generator=draw[6]) for layer in aligned
-        }
+        critics={layer: build_discriminator(encoder, layer, generator=draw[6]) for layer in aligned}
         if settings.align.method != "none" and settings.align.has_critic
         else {},
         num_scenes=len(facts.scenes),

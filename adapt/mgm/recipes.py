@@ -44,9 +44,7 @@ def mgm() -> TrainContent:
 
 def gan() -> TrainContent:
     """Return generator and discriminator alone, for other runs' `gan_from`; the exported encoder keeps its first weights."""
-    settings = MgmSettings(
-        tasks=(), refinement="none", self_supervision="none", condition=False
-    )
+    settings = MgmSettings(tasks=(), refinement="none", self_supervision="none", condition=False)
     return _desk(settings, steps=GAN_STEPS)
 
 
@@ -91,9 +89,7 @@ def rendered(*, labels: bool = True, align: bool = False) -> TrainContent:
         else MgmSettings(further="images")
     )
     if align:
-        critic = AlignmentConfig(
-            method="adversarial", layers=("layer4",), weight=0.05, ramp="dann"
-        )
+        critic = AlignmentConfig(method="adversarial", layers=("layer4",), weight=0.05, ramp="dann")
         settings = replace(settings, align=critic)
     return _desk(settings)
 
@@ -143,9 +139,9 @@ def _desk(settings: MgmSettings, *, steps: int = STEPS) -> TrainContent:
             settings,
             backbone="mgm-resnet-small",
             decoder_width=0.25,
-            refinement_width=0.25,
-            softmax="segmentation" in settings.tasks and settings.refinement != "none",
-            gan=GanSettings(width=0.0625, norm_momentum=0.1),
+            refinement_width=0.125,
+            # Attention, half the time of both players, is left out.
+            gan=GanSettings(width=0.0625, attention=False, norm_momentum=0.1),
             game=GameSettings(rounds=1),
             channels_last=True,
             optimiser=falling,

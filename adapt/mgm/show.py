@@ -10,7 +10,7 @@ from scenelift.adapt.method import Batch
 from scenelift.adapt.mgm.tasks import LABELS, Answers
 from scenelift.adapt.pictures import draw_depth, draw_image, draw_normal, side_by_side
 
-Pictures = UInt8[Tensor, "n h w 3"]
+Pictures = UInt8[Tensor, "_n _h _w 3"]
 _GOLDEN = 0.618034
 """Hues that follow each other by this share of the circle lie far apart."""
 

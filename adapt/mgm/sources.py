@@ -177,9 +177,7 @@ def _left_over(content: TrainContent) -> FurtherPictures:
     return FurtherPictures(whole, scenes=numbers, labels=False, chosen=chosen)
 
 
-def _photos(
-    path: Path, *, scenes: tuple[str, ...]
-) -> tuple[FurtherPictures, FurtherPictures]:
+def _photos(path: Path, *, scenes: tuple[str, ...]) -> tuple[FurtherPictures, FurtherPictures]:
     try:
         splits = open_labelled_splits(path)
     except NoLabelsError:

@@ -13,7 +13,11 @@ from scenelift.adapt.mgm.settings import DenseTask, LossWeights
 
 Answers = Mapping[str, Float[Tensor, "n _ h w"]]
 """By task: logits of the classes 1, 2, ...; metres along the optical axis; normals of any length, camera frame."""
-LABELS: Mapping[DenseTask, str] = {"segmentation": "semantic", "depth": "z_depth_m", "normal": "normal"}
+LABELS: Mapping[DenseTask, str] = {
+    "segmentation": "semantic",
+    "depth": "z_depth_m",
+    "normal": "normal",
+}
 """What a batch calls the truth of a task."""
 
 

@@ -18,9 +18,9 @@ from scenelift.adapt.method import Batch, Clock, Features
 from scenelift.adapt.mgm.game import Round
 from scenelift.adapt.mgm.gan.gan import Gan
 from scenelift.adapt.mgm.groups import Group, Groups
+from scenelift.adapt.mgm.hash_noise import normal
 from scenelift.adapt.mgm.losses import scene_loss
 from scenelift.adapt.mgm.networks import INPUT, MultiTaskNetwork, Networks
-from scenelift.adapt.mgm.hash_noise import normal
 from scenelift.adapt.mgm.routes import Loss, taught_by
 from scenelift.adapt.mgm.settings import MgmSettings
 from scenelift.adapt.mgm.statistics import kept_statistics
@@ -155,9 +155,7 @@ class Updates:
             self._learn(share * settings.weights.generator * loss, taught, name="generator")
         return scalars
 
-    def _latent(
-        self, labelled: Seen, *, salt: int, conditioned: bool
-    ) -> Float[Tensor, "n z"]:
+    def _latent(self, labelled: Seen, *, salt: int, conditioned: bool) -> Float[Tensor, "n z"]:
         """Return what the generator is fed: noise and, with a middle network, what the encoder sees in labelled pictures."""
         z = normal(labelled.sample_seed, shape=(self.settings.gan.z_dim,), salt=salt)
         if not conditioned or self.networks.middle is None:
@@ -205,7 +203,10 @@ class Updates:
         colours = ((pictures.pixels + 1) / 2).clamp(0, 1)
         views = [
             random_view(
-                colours, pictures.sample_seed, number=pictures.first_view + k, settings=settings.views
+                colours,
+                pictures.sample_seed,
+                number=pictures.first_view + k,
+                settings=settings.views,
             )
             for k in (0, 1)
         ]
@@ -285,9 +286,7 @@ class Updates:
             self._learn(term, taught_by("align", self.settings), name="align")
         return scalars | more
 
-    def _learn(
-        self, loss: Float[Tensor, ""], groups: Collection[Group], *, name: str
-    ) -> None:
+    def _learn(self, loss: Float[Tensor, ""], groups: Collection[Group], *, name: str) -> None:
         """Gather gradients, and step at once in the released order."""
         self.groups.gather(loss, groups, name=name)
         if self.settings.order == "released":

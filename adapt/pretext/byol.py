@@ -10,6 +10,7 @@ other); widths default to 512 and 128 (published: 4096 and 256); the optimiser i
 import copy
 import math
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Literal
 
 import torch
@@ -73,6 +74,8 @@ class BYOLSettings:
 
 class BYOL(PretextTask):
     """Projector and predictor that learn, and a slow copy of backbone and projector that does not."""
+
+    captions = MappingProxyType({"byol": ("one view", "another", "the nearest to the first")})
 
     def __init__(
         self, settings: BYOLSettings, backbone: Backbone, *, generator: torch.Generator

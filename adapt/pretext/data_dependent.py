@@ -79,7 +79,7 @@ def initialise_from_data(
                 done.add(name)
                 found = draw_patches(module, inputs[0], count=patches, generator=generator)
                 drawn = torch.randn(module.weight.shape, generator=generator).flatten(1)
-                weight = _directions(found, drawn, filters=filters, generator=generator)
+                weight = find_directions(found, drawn, filters=filters, generator=generator)
                 module.weight.copy_(weight.view_as(module.weight))
                 _standardise(module, inputs[0], mean=mean, name=name)
 
@@ -175,14 +175,21 @@ def _is_plain(layer: nn.Module) -> bool:
     return zeros and layer.groups == 1
 
 
-def _directions(
+def find_directions(
     patches: Float[Tensor, "p d"],
     drawn: Float[Tensor, "units d"],
     *,
     filters: Filters,
     generator: torch.Generator,
 ) -> Float[Tensor, "units d"]:
-    """Return one direction a unit, of any length."""
+    """Return one direction a unit, of any length.
+
+    Args:
+        patches: What a layer reads, a row each.
+        drawn: Of N(0, 1): what is taken where data give no direction; overwritten.
+        filters: How directions are found.
+        generator: On the CPU.
+    """
     units = len(drawn)
     if filters == "normal":
         return drawn
@@ -206,7 +213,7 @@ def _directions(
     whitening = components / np.sqrt(variance + _RIDGE * variance.mean())[:, None]
     white = (values - analysis.mean_) @ whitening.T
     white /= np.maximum(np.linalg.norm(white, axis=1, keepdims=True), 1e-12)
-    means = MiniBatchKMeans(units, random_state=seed, n_init=1, batch_size=max(1024, 4 * units))
+    means = MiniBatchKMeans(units, random_state=seed, batch_size=max(1024, 4 * units))
     centroids = means.fit(white).cluster_centers_
     return torch.from_numpy(centroids @ whitening).to(torch.float32)
 

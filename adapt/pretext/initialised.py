@@ -145,17 +145,16 @@ class Initialised:
             return {}
         images = gather(batches[self.settings.source]["image"].float()).to(torch.uint8)
         pixels = network_input(images, normalisation=self.input_normalisation)
-        generator = torch.Generator().manual_seed(self._seed)
         initialise_from_data(
             self.backbone,
             pictures=pixels,
             filters=rule.filters,
             mean=rule.mean,
             patches=rule.patches,
-            generator=generator,
+            generator=torch.Generator().manual_seed(self._seed),
         )
         if rule.equalise:
-            rescaled = rescale(self.backbone, pictures=pixels, generator=generator)
+            rescaled = rescale(self.backbone, pictures=pixels, generator=self._gradient_generator())
             before, after = (self._norms(network) for network in (self.backbone, rescaled))
             self._scales = (after / before).cumprod(dim=0)
             self.backbone.load_state_dict(rescaled.state_dict())
@@ -165,11 +164,11 @@ class Initialised:
     def validate(self, batches: Mapping[StreamName, Batch]) -> dict[str, Tensor]:
         """Return each layer's mean and deviation of units before the ReLU, and how evenly layers would learn.
 
-        By layer, `unit_mean/x` and `unit_std/x`: averages over units; `gradient_ratio/x`: the root mean square of the weights'
+        By layer, `mean/x` and `deviation/x`: averages over units; `gradient_ratio/x`: the root mean square of the weights'
         gradient over that of the weights, for a random gradient of the answer, over its geometric mean of all layers. Where
-        there are targets, `unit_mean_target/x` and `unit_std_target/x`, and over all units `error/unit_mean` and
-        `error/unit_std`: how far they are from their targets, as a share of the target deviation. `selection/score`: logarithm of
-        the greatest of the ratios over the least.
+        there are targets, `mean/x_target` and `deviation/x_target`, and over all units `off_target/mean` and
+        `off_target/deviation`: how far they are from their targets, as a share of the target deviation. `selection/score`:
+        logarithm of the greatest of the ratios over the least.
         """
         if self.settings.source not in batches:
             return {}
@@ -177,18 +176,18 @@ class Initialised:
             batches[self.settings.source]["image"], normalisation=self.input_normalisation
         )
         found = unit_statistics(self.backbone, pixels)
-        scalars = {f"unit_mean/{name}": found[name][0].mean() for name in self._layers}
-        scalars |= {f"unit_std/{name}": found[name][1].mean() for name in self._layers}
+        scalars = {f"mean/{name}": found[name][0].mean() for name in self._layers}
+        scalars |= {f"deviation/{name}": found[name][1].mean() for name in self._layers}
         if isinstance(self.settings.rule, DataDependentRule):
             off = []
             for name, scale in zip(self._layers, self._scales.tolist(), strict=True):
                 mean = self.settings.rule.mean * scale
-                scalars[f"unit_mean_target/{name}"] = torch.tensor(mean)
-                scalars[f"unit_std_target/{name}"] = torch.tensor(scale)
+                scalars[f"mean/{name}_target"] = torch.tensor(mean)
+                scalars[f"deviation/{name}_target"] = torch.tensor(scale)
                 mean_off, std_off = found[name][0] - mean, found[name][1] - scale
                 off.append(torch.stack([mean_off, std_off]).abs() / scale)
-            worst = torch.cat(off, dim=1).mean(dim=1)
-            scalars |= {"error/unit_mean": worst[0], "error/unit_std": worst[1]}
+            shares = torch.cat(off, dim=1).mean(dim=1)
+            scalars |= {"off_target/mean": shares[0], "off_target/deviation": shares[1]}
         ratios = self.gradient_ratios(pixels)
         for name, ratio in zip(self._layers, ratios, strict=True):
             scalars[f"gradient_ratio/{name}"] = ratio
@@ -200,6 +199,11 @@ class Initialised:
         if not isinstance(first, nn.Conv2d) or first.in_channels != 3:
             return {}
         return {f"filters/{self._layers[0]}": draw_filters(first.weight.detach())}
+
+    @property
+    def captions(self) -> Mapping[str, tuple[str, ...]]:
+        """Nothing stands above filters."""
+        return {}
 
     def networks(self) -> Mapping[str, nn.Module]:
         """Return the backbone."""
@@ -230,12 +234,15 @@ class Initialised:
         """
         with torch.no_grad():
             answer = self.backbone(pixels)[self.backbone.output_layer]
-        generator = torch.Generator().manual_seed(self._seed)
-        gradient = torch.randn(answer.shape, generator=generator).to(answer)
+        gradient = torch.randn(answer.shape, generator=self._gradient_generator()).to(answer)
         ratios, _ = learning_ratios(
             self.backbone, pictures=pixels, gradient=gradient, layers=self._layers
         )
         return ratios / ratios.log().mean().exp()
+
+    def _gradient_generator(self) -> torch.Generator:
+        """Make what draws the gradient of the answer, always the same one of a batch's size."""
+        return torch.Generator().manual_seed(self._seed + 1)
 
     def _norms(self, network: nn.Module) -> Float[Tensor, " layers"]:
         weights = [network.get_parameter(f"{name}.weight") for name in self._layers]

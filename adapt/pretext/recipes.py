@@ -1,20 +1,28 @@
-"""Recipes of the comparison systems: each fits two CPU cores and some minutes, on photos of 128 pixels."""
+"""Recipes of the comparison systems: each fits two CPU cores and some minutes, on photos of 128 or 168 pixels."""
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Literal
 
 from scenelift.adapt.config import TrainContent
 from scenelift.adapt.optimise import OptimiserSettings
+from scenelift.adapt.pretext.bigan import BiGANSettings
 from scenelift.adapt.pretext.build import TaskSettings
 from scenelift.adapt.pretext.byol import FIRST, SECOND, BYOLSettings
+from scenelift.adapt.pretext.colorization import ColorizationSettings
+from scenelift.adapt.pretext.context import ContextSettings
+from scenelift.adapt.pretext.context_encoder import ContextEncoderSettings
+from scenelift.adapt.pretext.counting import CountingSettings
 from scenelift.adapt.pretext.initialised import (
     DataDependentRule,
     GaussianRule,
     InitialisedSettings,
 )
+from scenelift.adapt.pretext.jigsaw import JigsawSettings
 from scenelift.adapt.pretext.method import PretextSettings
 from scenelift.adapt.pretext.rotation import RotationSettings
 from scenelift.adapt.pretext.simclr import SimCLRSettings
+from scenelift.adapt.pretext.split_brain import SplitBrainSettings
 from scenelift.adapt.pretext.supervised import SupervisedSettings
 from scenelift.adapt.pretext.views import ViewSettings
 from scenelift.datasets.geometry import Geometry
@@ -27,13 +35,114 @@ LARGE = ("jigsaw", "context")
 def recipes() -> list[tuple[str, Callable[[], TrainContent]]]:
     """List them: name and function."""
     return [
+        ("gaussian", gaussian),
+        ("krahenbuhl", krahenbuhl),
+        ("imagenet", imagenet),
+        ("context", context),
+        ("jigsaw", jigsaw),
+        ("context-encoder", context_encoder),
+        ("context-encoder-adversarial", context_encoder_adversarial),
+        ("colorization", colorization),
+        ("split-brain", split_brain),
+        ("bigan", bigan),
+        ("counting", counting),
         ("rotation", rotation),
         ("simclr", simclr),
         ("byol", byol),
-        ("imagenet", imagenet),
-        ("gaussian", gaussian),
-        ("krahenbuhl", krahenbuhl),
     ]
+
+
+def gaussian() -> TrainContent:
+    """Return the untrained network of N(0, 0.01)."""
+    return _untrained(GaussianRule())
+
+
+def krahenbuhl() -> TrainContent:
+    """Return data-dependent initialisation (Krähenbühl et al., ICLR 2016), k-means filters, on 160 pictures."""
+    return _untrained(DataDependentRule())
+
+
+def imagenet() -> TrainContent:
+    """Return supervised learning of the classes of --labelled, the comparison with ImageNet's labels.
+
+    Sizes suit Tiny-ImageNet, whose pictures have 64 pixels, and are enough for MiniPlaces.
+    """
+    return _desk(
+        SupervisedSettings(),
+        source="labelled",
+        batch_size=48,
+        resize_px=80,
+        crop_px=72,
+        zoom=(0.9, 1.4),
+    )
+
+
+def context() -> TrainContent:
+    """Return Doersch et al.'s (ICCV 2015) on the same photos; patches of 34 pixels keep a map at stride 2 in conv1."""
+    return _desk(
+        ContextSettings(fc6=256, fc7=(256,), conv1_stride=2),
+        resize_px=168,
+        crop_px=168,
+        zoom=(1.0, 1.2),
+    )
+
+
+def jigsaw() -> TrainContent:
+    """Return Noroozi and Favaro's (ECCV 2016) on photos whose shorter side has 168 pixels, as those of PASCAL VOC here."""
+    return _desk(
+        JigsawSettings(fc6=128, fc7=(512,)),
+        resize_px=168,
+        crop_px=168,
+        zoom=(1.0, 1.2),
+    )
+
+
+def context_encoder() -> TrainContent:
+    """Return the context encoder (Pathak et al., CVPR 2016) as its features were learnt: by reconstruction alone."""
+    return _desk(ContextEncoderSettings(decoder_widths=(64, 64, 32, 16)), steps=1000, batch_size=16)
+
+
+def context_encoder_adversarial() -> TrainContent:
+    """Return the context encoder with its critic: encoder and decoder learn ten times as fast as the critic, as published."""
+    base = _desk(
+        ContextEncoderSettings(decoder_widths=(64, 64, 32, 16), adversarial=0.001, critic_width=16),
+        steps=1000,
+        batch_size=16,
+    )
+    return _against_critic(base, critic_rate=2e-4)
+
+
+def colorization() -> TrainContent:
+    """Return Colorization (Zhang et al., ECCV 2016)."""
+    return _desk(ColorizationSettings(), batch_size=16)
+
+
+def split_brain() -> TrainContent:
+    """Return the split-brain autoencoder (Zhang et al., CVPR 2017)."""
+    return _desk(SplitBrainSettings(), batch_size=16)
+
+
+def bigan() -> TrainContent:
+    """Return BiGAN (Donahue et al., ICLR 2017) with pictures of 32 pixels instead of 64, at five times the published rate."""
+    base = _desk(
+        BiGANSettings(drawn_px=32, width=32, hidden=512),
+        steps=2000,
+        batch_size=16,
+        learning_rate=1e-3,
+    )
+    return _against_critic(base, critic_rate=1e-3, weight_decay=2.5e-5)
+
+
+def counting() -> TrainContent:
+    """Return Counting (Noroozi et al., ICCV 2017)."""
+    return _desk(
+        CountingSettings(),
+        batch_size=16,
+        learning_rate=5e-4,
+        resize_px=144,
+        crop_px=128,
+        zoom=(0.9, 1.4),
+    )
 
 
 def rotation() -> TrainContent:
@@ -53,27 +162,11 @@ def byol() -> TrainContent:
     """Return BYOL (Grill et al., NeurIPS 2020): milder crops, and a slow copy that follows within some hundred steps."""
     first, second = (replace(views, side_px=80, area=(0.2, 1.0)) for views in (FIRST, SECOND))
     return _desk(
-        BYOLSettings(first=first, second=second, momentum=0.98),
-        batch_size=48,
+        BYOLSettings(first=first, second=second, momentum=0.99),
+        batch_size=32,
         crop_px=128,
         zoom=(1.0, 1.0),
     )
-
-
-def imagenet() -> TrainContent:
-    """Return supervised learning of the classes of --labelled, the comparison with ImageNet's labels."""
-    content = _desk(SupervisedSettings(), batch_size=64, resize_px=104, crop_px=96)
-    return replace(content, method=replace(content.method, source="labelled"))
-
-
-def gaussian() -> TrainContent:
-    """Return the untrained network of N(0, 0.01)."""
-    return _untrained(GaussianRule())
-
-
-def krahenbuhl() -> TrainContent:
-    """Return data-dependent initialisation (Krähenbühl et al., ICLR 2016), k-means filters, on 160 pictures."""
-    return _untrained(DataDependentRule())
 
 
 def _untrained(rule: GaussianRule | DataDependentRule) -> TrainContent:
@@ -88,9 +181,27 @@ def _untrained(rule: GaussianRule | DataDependentRule) -> TrainContent:
     )
 
 
+def _against_critic(
+    base: TrainContent, *, critic_rate: float, weight_decay: float = 0.0
+) -> TrainContent:
+    """Give both sides of a game the optimiser of DCGAN: Adam with a first decay of 0.5, its rate falling to nothing."""
+    adam = OptimiserSettings(
+        name="adam",
+        learning_rate=base.method.optimiser.learning_rate,
+        betas=(0.5, 0.999),
+        weight_decay=weight_decay,
+        schedule="cosine",
+    )
+    method = replace(
+        base.method, optimiser=adam, critic_optimiser=replace(adam, learning_rate=critic_rate)
+    )
+    return replace(base, method=method)
+
+
 def _desk(
     task: TaskSettings,
     *,
+    source: Literal["real", "labelled"] = "real",
     steps: int = DESK_STEPS,
     batch_size: int = 32,
     learning_rate: float = 2e-3,
@@ -105,6 +216,7 @@ def _desk(
         precision="auto",
         geometry=Geometry(resize_px=resize_px, crop_px=crop_px, flip=True, zoom=zoom),
         method=PretextSettings(
+            source=source,
             task=task,
             optimiser=OptimiserSettings(
                 name="adamw",

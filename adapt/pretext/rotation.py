@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from scenelift.adapt.backbones import Backbone
 from scenelift.adapt.colour import IMAGENET_MEAN, IMAGENET_STD
-from scenelift.adapt.initialise import initialise
+from scenelift.adapt.initialise import initialise, without_weights
 from scenelift.adapt.method import Batch, Clock
 from scenelift.adapt.network_input import InputNormalisation, network_input
 from scenelift.adapt.pictures import draw_image, side_by_side
@@ -42,7 +42,8 @@ class Rotation(PretextTask):
         self.normalisation = InputNormalisation(mean=IMAGENET_MEAN, std=IMAGENET_STD)
         name = backbone.output_layer if settings.layer == "auto" else settings.layer
         self._layer = backbone.layer(name)
-        self.classifier = nn.Linear(self._layer.channels, TURNS)
+        channels = self._layer.channels
+        self.classifier = without_weights(lambda: nn.Linear(channels, TURNS))
         initialise(self.classifier, init="default", generator=generator)
 
     def loss(

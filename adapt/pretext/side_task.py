@@ -12,12 +12,31 @@ from scenelift.adapt.backbones import Backbone
 from scenelift.adapt.method import Batch, Clock, NonFiniteLossError
 from scenelift.adapt.network_input import InputNormalisation
 from scenelift.adapt.optimise import OptimiserSettings, make_optimiser, set_rate
+from scenelift.adapt.pretext.bigan import BiGANSettings
 from scenelift.adapt.pretext.build import TaskSettings, build_task
+from scenelift.adapt.pretext.byol import BYOLSettings
+from scenelift.adapt.pretext.colorization import ColorizationSettings
+from scenelift.adapt.pretext.context import ContextSettings
+from scenelift.adapt.pretext.context_encoder import ContextEncoderSettings
+from scenelift.adapt.pretext.counting import CountingSettings
+from scenelift.adapt.pretext.jigsaw import JigsawSettings
 from scenelift.adapt.pretext.rotation import RotationSettings
+from scenelift.adapt.pretext.simclr import SimCLRSettings
 from scenelift.adapt.pretext.task import Pictures, PretextTask
 from scenelift.adapt.ranks import average_gradients
 
-SideTaskName = Literal["none", "rotation"]
+SideTaskName = Literal[
+    "none",
+    "bigan",
+    "byol",
+    "colorization",
+    "context",
+    "context-encoder",
+    "counting",
+    "jigsaw",
+    "rotation",
+    "simclr",
+]
 """The systems that can share a backbone with other tasks; split-brain cannot, for it cuts the backbone in two."""
 
 
@@ -39,7 +58,7 @@ class SideTask(nn.Module):
         """Build its heads.
 
         Args:
-            name: Which system, with its default settings.
+            name: Which system, with its default settings; those that sort patches have narrow heads and leave conv1 its stride.
             weight: Of its loss.
             backbone: The shared network.
             normalisation: What that network is fed by the other tasks.
@@ -113,8 +132,24 @@ class SideTask(nn.Module):
 
 def _settings(name: SideTaskName) -> TaskSettings:
     match name:
+        case "bigan":
+            return BiGANSettings(drawn_px=32, width=32, hidden=512)
+        case "byol":
+            return BYOLSettings()
+        case "colorization":
+            return ColorizationSettings()
+        case "context-encoder":
+            return ContextEncoderSettings(decoder_widths=(64, 64, 32, 16))
+        case "counting":
+            return CountingSettings()
         case "rotation":
             return RotationSettings()
+        case "simclr":
+            return SimCLRSettings()
+        case "jigsaw":
+            return JigsawSettings(conv1_stride=None, fc6=128, fc7=(512,))
+        case "context":
+            return ContextSettings(conv1_stride=None, fc6=256, fc7=(256,))
         case "none":
             raise ValueError("no task is called none")
 

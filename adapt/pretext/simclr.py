@@ -5,6 +5,7 @@ recipe's; as in the paper the head is thrown away.
 """
 
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Literal
 
 import torch
@@ -54,6 +55,8 @@ class SimCLRSettings:
 
 class SimCLR(PretextTask):
     """A head embeds the pooled map of each view; NT-Xent over the views of all ranks."""
+
+    captions = MappingProxyType({"simclr": ("one view", "another", "the nearest to the first")})
 
     def __init__(
         self, settings: SimCLRSettings, backbone: Backbone, *, generator: torch.Generator

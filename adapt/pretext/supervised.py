@@ -7,6 +7,7 @@ backbone and any size. Weights that somebody else trained may be the start, or s
 import logging
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal
 
 import torch
@@ -50,6 +51,8 @@ class SupervisedSettings:
 
 class Supervised(PretextTask):
     """A classifier over the pooled last map."""
+
+    captions = MappingProxyType({"classes": ("picture", "class, and the likeliest")})
 
     def __init__(
         self,

@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float32, Int64, UInt8
+from jaxtyping import Bool, Float32, Int64, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -219,7 +219,7 @@ def _cut(
     down: Float32[Tensor, " n"],
     left: Float32[Tensor, " n"],
     top: Float32[Tensor, " n"],
-    mirrored: Tensor,
+    mirrored: Bool[Tensor, " n"],
     side_px: int,
 ) -> Float32[Tensor, "n 3 s s"]:
     """Cut a rectangle out of each picture and bring it to a square, bilinearly; `left` and `top` share out the room that is left."""

@@ -39,6 +39,8 @@ def on_meta(name: str, *, width: int, height: int) -> dict[str, tuple[int, ...]]
         ("resnet50", 23.51),
         ("alexnet-small", 0.57),
         ("alexnet-standard", 58.28),
+        ("mgm-resnet", 11.14),
+        ("mgm-resnet-small", 0.70),
     ],
 )
 def test_parameters_are_as_many_as_published(name: str, millions: float) -> None:

@@ -25,6 +25,7 @@ from scenelift.adapt.align.config import ActsOn, Game
 from scenelift.adapt.balance import BalanceMethod, Balancer
 from scenelift.adapt.losses import Variant, depth_loss, edge_loss, normal_loss
 from scenelift.adapt.method import Clock
+from scenelift.adapt.pretext.simclr import nt_xent
 from scenelift.adapt.ranks import average_gradients, gather
 
 NUM = 8
@@ -45,6 +46,7 @@ def compute(*, rank: int, world: int) -> dict[str, Tensor]:
     """Return values, and gradients averaged over ranks, by name."""
     share = slice(rank * NUM // world, (rank + 1) * NUM // world)
     found = tasks(share) | alignments(share) | rows(share) | through_ddp(share, world=world)
+    found |= contrast(share)
     for method in get_args(BalanceMethod):
         found |= balance(share, method=method)
     return found
@@ -98,6 +100,18 @@ def tasks(share: slice) -> dict[str, Tensor]:
         for task, (net, loss) in losses.items():
             found |= value_and_gradient(f"{task}/{variant}", net, loss)
     return found
+
+
+def contrast(share: slice) -> dict[str, Tensor]:
+    """Hold views of this rank's pictures against those of all ranks."""
+    net = network(70, 4)
+    views = [drawn(NUM, 3, 6, 6, seed=seed)[share] for seed in (71, 72)]
+
+    def loss() -> Tensor:
+        first, second = (net(view).mean(dim=(2, 3)) for view in views)
+        return nt_xent(gather(first), gather(second), temperature=0.5)
+
+    return value_and_gradient("nt_xent", net, loss)
 
 
 def alignments(share: slice) -> dict[str, Tensor]:

@@ -27,6 +27,8 @@ class GanSettings:
     norm_momentum: float = 0.001
     """Share of a batch in the running statistics of the generator's batch norms, as released; sagan and biggan. Runs of fewer
     than some thousand steps need more, or the generator in evaluation mode still normalises by its first statistics."""
+    mapping_layers: int = 8
+    """Layers from noise and class to a style; 8 published, 2 for small sets (Karras et al., NeurIPS 2020); stylegan2."""
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -35,6 +37,8 @@ class GanSettings:
             raise ValueError(f"z_dim must be at least 8, got {self.z_dim}")
         if not 0 < self.width <= 8:
             raise ValueError(f"width must be above 0 and at most 8, got {self.width}")
+        if not 1 <= self.mapping_layers <= 16:
+            raise ValueError(f"mapping_layers must be from 1 to 16, got {self.mapping_layers}")
         if not 0 < self.norm_momentum <= 1:
             raise ValueError(
                 f"norm_momentum must be above 0 and at most 1, got {self.norm_momentum}"

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import parametrize
 
-LayerT = TypeVar("LayerT", nn.Conv2d, nn.Linear, nn.Embedding)
+LayerT = TypeVar("LayerT", bound=nn.Module)
 FIRST_ITERATIONS = 15
 
 
@@ -32,22 +32,22 @@ class SpectralNorm(nn.Module):
             matrix = weight.flatten(1)
             if self.training:
                 self.iterate(matrix)
-            left = _unit(
-                self.left
-            )  # a copy: a later call's iteration must not reach this call's graph
-            right = _unit(matrix.detach().mT @ left)
+            # Copies, so that a later call's iteration does not reach this call's graph.
+            left = F.normalize(self.left, dim=0)
+            right = F.normalize(matrix.detach().mT @ left, dim=0)
             largest = left @ (matrix @ right)
             return weight / largest.clamp(min=1e-12)
 
     @torch.no_grad()
     def iterate(self, matrix: Float[Tensor, "o i"]) -> None:
         """Bring the left vector nearer to that of the largest singular value."""
-        self.left.copy_(_unit(matrix @ _unit(matrix.mT @ self.left)))
+        right = F.normalize(matrix.mT @ self.left, dim=0)
+        self.left.copy_(F.normalize(matrix @ right, dim=0))
 
 
 def spectral(layer: LayerT) -> LayerT:
-    """Put a layer under spectral norm; `start_spectral` follows once it has its weights."""
-    norm = SpectralNorm(layer.weight.shape[0])
+    """Put a convolution, linear layer or embedding under spectral norm; `start_spectral` follows once it has its weights."""
+    norm = SpectralNorm(weight_of(layer).shape[0])
     # Unsafe: torch's check would compute with weights that hold nothing yet.
     parametrize.register_parametrization(layer, "weight", norm, unsafe=True)
     return layer
@@ -73,7 +73,3 @@ def start_spectral(module: nn.Module, *, generator: torch.Generator) -> None:
             norm.left.normal_(generator=generator)
             for _ in range(FIRST_ITERATIONS):
                 norm.iterate(weight_of(layer).flatten(1))
-
-
-def _unit(vector: Float[Tensor, " d"]) -> Float[Tensor, " d"]:
-    return F.normalize(vector, dim=0, eps=1e-12)

@@ -17,7 +17,6 @@ from scenelift.adapt.mgm.hash_noise import normal, seed_of
 from scenelift.adapt.mgm.widths import scaled
 
 STYLE_DIM = 512
-MAPPING_LAYERS = 8
 MAPPING_RATE = 0.01
 MOST_CHANNELS = 512
 
@@ -34,14 +33,14 @@ def channels_at(side: int, *, width: float) -> int:
 class Mapping(nn.Module):
     """From noise and class to a style."""
 
-    def __init__(self, *, z_dim: int, num_classes: int, style_dim: int) -> None:
+    def __init__(self, *, z_dim: int, num_classes: int, style_dim: int, num_layers: int) -> None:
         super().__init__()
         self.by_class = nn.Embedding(num_classes, z_dim)
         self.layers = nn.ModuleList(
             EqualLinear(
                 2 * z_dim if index == 0 else style_dim, style_dim, learning_rate=MAPPING_RATE
             )
-            for index in range(MAPPING_LAYERS)
+            for index in range(num_layers)
         )
 
     def forward(
@@ -103,7 +102,12 @@ class Stylegan2Generator(Generator):
         style_dim = scaled(STYLE_DIM, settings.width)
         self.sides = tuple(4 * 2**k for k in range((size_px // 4).bit_length()))
         channels = [channels_at(side, width=settings.width) for side in self.sides]
-        self.mapping = Mapping(z_dim=settings.z_dim, num_classes=num_classes, style_dim=style_dim)
+        self.mapping = Mapping(
+            z_dim=settings.z_dim,
+            num_classes=num_classes,
+            style_dim=style_dim,
+            num_layers=settings.mapping_layers,
+        )
         self.constant = Constant(channels[0])
         self.first = nn.ModuleList(
             StyledConv2d(channels[k - 1], channels[k], style_dim=style_dim, double=True)

@@ -71,12 +71,16 @@ def halved(x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h2 w2"]:
 
 
 def spread(x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n 1 h w"]:
-    """Return the mean standard deviation among groups of images (Karras et al., ICLR 2018).
+    """Return the mean standard deviation within groups of images (Karras et al., ICLR 2018).
 
-    Groups are of 4, or of what divides the batch.
+    Groups are 4 neighbours in the batch, or fewer, so that they divide it and its halves: real and made images, judged in one
+    batch one after the other, never share a group.
     """
     count = len(x)
-    group = max(size for size in range(1, GROUP + 1) if count % size == 0)
-    variance = x.float().unflatten(0, (group, -1)).var(dim=0, correction=0)
+    part = count if count % 2 else count // 2
+    group = max(size for size in range(1, GROUP + 1) if part % size == 0)
+    variance = x.float().unflatten(0, (-1, group)).var(dim=1, correction=0)
     mean: Tensor = (variance + 1e-8).sqrt().mean(dim=(1, 2, 3))
-    return mean.repeat(group).to(x.dtype)[:, None, None, None].expand(-1, 1, *x.shape[-2:])
+    return (
+        mean.repeat_interleave(group).to(x.dtype)[:, None, None, None].expand(-1, 1, *x.shape[-2:])
+    )

@@ -16,6 +16,7 @@ from scenelift.adapt.config import TrainConfig, TrainContent, TrainExecution
 from scenelift.adapt.job import train_run
 from scenelift.adapt.network_input import network_input
 from scenelift.adapt.plain import from_plain, to_plain
+from scenelift.adapt.pretext.initialised import InitialisedSettings
 from scenelift.adapt.pretext.method import PretextSettings
 from scenelift.adapt.pretext.recipes import recipes
 from scenelift.adapt.recipes import recipe
@@ -117,7 +118,7 @@ def test_it_learns_from_rendered_pictures_too(
     name: str, photos: Path, rendered: Path, tmp_path: Path
 ) -> None:
     content = content_of(name, photos)
-    assert isinstance(content.method, PretextSettings)
+    assert isinstance(content.method, PretextSettings | InitialisedSettings)
     content = replace(
         content,
         real=None,
