@@ -40,9 +40,11 @@ class InputNormalisation:
             raise ValueError(f"std must be positive, got {self.std}")
 
 
-LIGHTNESS_INPUT = InputNormalisation(mean=(50.0,) * 3, std=(50.0,) * 3, space="lightness")
+LIGHTNESS_INPUT = InputNormalisation(
+    mean=(50.0, 50.0, 50.0), std=(50.0, 50.0, 50.0), space="lightness"
+)
 """L* from -1 to 1."""
-LAB_INPUT = InputNormalisation(mean=(50.0, 0.0, 0.0), std=(50.0,) * 3, space="lab")
+LAB_INPUT = InputNormalisation(mean=(50.0, 0.0, 0.0), std=(50.0, 50.0, 50.0), space="lab")
 """L* from -1 to 1, a* and b* at the same scale."""
 
 

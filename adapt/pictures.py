@@ -137,13 +137,13 @@ def side_by_side(*columns: UInt8[Tensor, "_n _h _w 3"]) -> Pictures:
 
 
 def draw_text(texts: Sequence[Sequence[str]], *, height: int, width: int) -> Pictures:
-    """Write the lines of each text on paper of one size; what does not fit is cut off."""
+    """Write the lines of each text on paper of one size; lines that do not fit are left out."""
     pages = []
     font = ImageFont.load_default(12)
     for lines in texts:
         page = Image.new("RGB", (width, height), _PAPER)
         draw = ImageDraw.Draw(page)
-        for number, line in enumerate(lines):
+        for number, line in enumerate(lines[: height // _LINE_PX]):
             draw.text((2, 1 + number * _LINE_PX), line, _INK, font=font)
         pages.append(torch.from_numpy(np.array(page)))
     return torch.stack(pages)

@@ -60,7 +60,10 @@ _LAYOUTS: dict[Split, tuple[_Layout, ...]] = {
 }
 """In order of preference: small before large (the shorter side becomes 256 anyway), standard before challenge."""
 
-_VOC_SPLITS: dict[Split, tuple[str, ...]] = {"train": ("train", "trainval", "test"), "val": ("val", "test")}
+_VOC_SPLITS: dict[Split, tuple[str, ...]] = {
+    "train": ("train", "trainval", "test"),
+    "val": ("val", "test"),
+}
 
 
 def open_photos(path: Path, *, split: Split = "train") -> FolderPhotos | TarPhotos:

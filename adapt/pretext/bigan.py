@@ -91,7 +91,7 @@ class PairCritic(nn.Module):
         norm = settings.critic_norm
         positions = settings.width * 2 ** (count - 1) * FIRST_SIDE**2
 
-        # No batch norm over pairs: on plain pictures of two colours it kept D from telling any apart.
+        # With batch norm in these layers and on the logit, G drew one picture where plain ones of two colours were to be learnt.
         over_pairs: Norm = "none" if norm == "batch" else norm
 
         def joined(inputs: int) -> Convolution:
@@ -102,7 +102,7 @@ class PairCritic(nn.Module):
         )
         self.of_picture = joined(positions)
         self.of_code = joined(settings.code_size)
-        self.of_pair = joined(3 * settings.hidden)
+        self.of_pair = joined(2 * settings.hidden)
         self.last = Convolution(
             settings.hidden, 1, kernel=1, stride=1, norm=over_pairs, leaky=False
         )
@@ -112,8 +112,7 @@ class PairCritic(nn.Module):
     ) -> Float[Tensor, " n"]:
         """Return logits, in float32."""
         seen = self.of_picture(self.halvings(picture).flatten(1)[:, :, None, None])
-        known = self.of_code(code[:, :, None, None])
-        pair = torch.cat([seen, known, seen * known], dim=1)
+        pair = torch.cat([seen, self.of_code(code[:, :, None, None])], dim=1)
         logits: Tensor = self.last(self.of_pair(pair))
         return logits.flatten().float()
 

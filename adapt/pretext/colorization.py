@@ -168,7 +168,8 @@ class Colorization(PretextTask):
 
     def _weight(self, ab: Float[Tensor, "n 2 h w"], target: SoftBins) -> Float[Tensor, "n h w"]:
         coloured = is_coloured(ab, grey_below=self._settings.grey_below)
-        return self._factor()[target.nearest] * coloured[:, None, None]
+        weight: Tensor = self._factor()[target.nearest] * coloured[:, None, None]
+        return weight
 
 
 def check_encoding(target_stride: int, nearest: int, sigma: float, temperature: float) -> None:
@@ -194,7 +195,8 @@ def colour_error(
     told: Float[Tensor, "n 2 h w"], true: Float[Tensor, "n 2 h w"]
 ) -> Float[Tensor, ""]:
     """Return the mean distance in a*b*."""
-    return (told - true).norm(dim=1).mean()
+    distance: Tensor = (told - true).square().sum(dim=1).sqrt()
+    return distance.mean()
 
 
 def weighted_mean(

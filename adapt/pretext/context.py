@@ -102,7 +102,9 @@ class Pairs:
 class Context(PretextTask):
     """Two patches of a picture; the answer is which of eight neighbours the second is."""
 
-    captions = MappingProxyType({"context": ("green true, red answered", "the first, as seen", "the second")})
+    captions = MappingProxyType(
+        {"context": ("green true, red answered", "the first, as seen", "the second")}
+    )
 
     def __init__(
         self, settings: ContextSettings, backbone: Backbone, *, generator: torch.Generator
@@ -154,7 +156,9 @@ class Context(PretextTask):
                 _frame(picture, tops[0] + down * step, lefts[0] + right * step, patch, _ANSWERED)
             _frame(picture, tops[0], lefts[0], patch, _FIRST)
             _frame(picture, tops[1], lefts[1], patch, _TRUE)
-        seen = (inputs[:, 0] / scale_of(self.normalisation) * 64 + 128).clamp(0, 255).to(torch.uint8)
+        seen = (
+            (inputs[:, 0] / scale_of(self.normalisation) * 64 + 128).clamp(0, 255).to(torch.uint8)
+        )
         columns = [
             draw_image(F.interpolate(side, size=image.shape[-2:], mode="nearest")).cpu()
             for side in seen.unbind(dim=1)
@@ -195,9 +199,7 @@ class Context(PretextTask):
         self, backbone: Backbone, batch: Batch
     ) -> tuple[Float[Tensor, "m 8"], Int64[Tensor, " m"]]:
         logits: Tensor = self.siamese(backbone, self.inputs(batch).flatten(0, 1))
-        pairs = place_pairs(
-            batch["image"].shape[-1], batch["sample_seed"], settings=self.settings
-        )
+        pairs = place_pairs(batch["image"].shape[-1], batch["sample_seed"], settings=self.settings)
         return logits, pairs.relation.flatten()
 
 
@@ -221,9 +223,7 @@ def pair_sizes(side_px: int, *, settings: ContextSettings) -> tuple[int, int, in
     return patch, patch + gap, jitter
 
 
-def place_pairs(
-    side_px: int, seed: Int64[Tensor, " n"], *, settings: ContextSettings
-) -> Pairs:
+def place_pairs(side_px: int, seed: Int64[Tensor, " n"], *, settings: ContextSettings) -> Pairs:
     """Choose the pairs of each sample: any neighbour as likely, anywhere where both patches lie inside.
 
     Raises:

@@ -69,7 +69,9 @@ class JigsawSettings:
 class Jigsaw(PretextTask):
     """The nine tiles of a picture in one of many orders; the answer is which."""
 
-    captions = MappingProxyType({"jigsaw": ("the picture", "its tiles, as seen", "as put by the answer")})
+    captions = MappingProxyType(
+        {"jigsaw": ("the picture", "its tiles, as seen", "as put by the answer")}
+    )
     permutations: Int64[Tensor, "k 9"]
 
     def __init__(
@@ -79,7 +81,8 @@ class Jigsaw(PretextTask):
         self.normalisation = InputNormalisation(mean=IMAGENET_MEAN, std=IMAGENET_STD)
         self.settings = settings
         self.register_buffer(
-            "permutations", torch.tensor(distant_permutations(settings.permutations), dtype=torch.int64)
+            "permutations",
+            torch.tensor(distant_permutations(settings.permutations), dtype=torch.int64),
         )
         self.alters_backbone = set_conv1_stride(backbone, settings.conv1_stride)
         self.siamese = Siamese(
@@ -111,17 +114,17 @@ class Jigsaw(PretextTask):
 
     def show(self, backbone: Backbone, batch: Batch) -> dict[str, Pictures]:
         """Show the picture, its tiles as the network saw them, and the same tiles as it put them."""
-        tiles, truth = self.puzzles(batch)
+        tiles, _ = self.puzzles(batch)
         chosen = self.siamese(backbone, tiles).argmax(dim=1)
         order = self.permutations[chosen]
-        put = torch.zeros_like(tiles).scatter_(1, order[..., None, None, None].expand_as(tiles), tiles)
+        put = torch.zeros_like(tiles).scatter_(
+            1, order[..., None, None, None].expand_as(tiles), tiles
+        )
         scale = scale_of(self.normalisation)
         columns = [_fit(_draw(side / scale), like=batch["image"]) for side in (tiles, put)]
         return {"jigsaw": side_by_side(draw_image(batch["image"]).cpu(), *columns)}
 
-    def puzzles(
-        self, batch: Batch
-    ) -> tuple[Float[Tensor, "n 9 3 s s"], Int64[Tensor, " n"]]:
+    def puzzles(self, batch: Batch) -> tuple[Float[Tensor, "n 9 3 s s"], Int64[Tensor, " n"]]:
         """Return shuffled tiles, each of mean 0 and the deviation of normalised pictures in each channel, and the permutations' numbers.
 
         Raises:

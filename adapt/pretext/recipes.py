@@ -98,7 +98,10 @@ def jigsaw() -> TrainContent:
 
 
 def context_encoder() -> TrainContent:
-    """Return the context encoder (Pathak et al., CVPR 2016) as its features were learnt: by reconstruction alone."""
+    """Return the context encoder (Pathak et al., CVPR 2016) as its features were learnt: by reconstruction alone.
+
+    On MiniPlaces, seed 0, after 500 of 600 steps: 14.3 dB in the hidden part, the mean colour 11.1, a smooth fill 17.0.
+    """
     return _desk(ContextEncoderSettings(decoder_widths=(64, 64, 32, 16)), steps=1000, batch_size=16)
 
 
@@ -123,7 +126,11 @@ def split_brain() -> TrainContent:
 
 
 def bigan() -> TrainContent:
-    """Return BiGAN (Donahue et al., ICLR 2017) with pictures of 32 pixels instead of 64, at five times the published rate."""
+    """Return BiGAN (Donahue et al., ICLR 2017) with pictures of 32 pixels instead of 64, at five times the published rate.
+
+    Not shown to beat its baseline on photos: on MiniPlaces, seed 0, after 125 of 500 steps G(E(x)) is off by 0.128 squared, the mean
+    picture by 0.060. No longer run has been measured.
+    """
     base = _desk(
         BiGANSettings(drawn_px=32, width=32, hidden=512),
         steps=2000,
@@ -185,6 +192,8 @@ def _against_critic(
     base: TrainContent, *, critic_rate: float, weight_decay: float = 0.0
 ) -> TrainContent:
     """Give both sides of a game the optimiser of DCGAN: Adam with a first decay of 0.5, its rate falling to nothing."""
+    if not isinstance(base.method, PretextSettings):
+        raise TypeError(f"{base.method.kind} has no critic")
     adam = OptimiserSettings(
         name="adam",
         learning_rate=base.method.optimiser.learning_rate,

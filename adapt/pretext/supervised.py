@@ -52,7 +52,7 @@ class SupervisedSettings:
 class Supervised(PretextTask):
     """A classifier over the pooled last map."""
 
-    captions = MappingProxyType({"classes": ("picture", "class, and the likeliest")})
+    captions = MappingProxyType({"classes": ("picture, its class and the likeliest",)})
 
     def __init__(
         self,

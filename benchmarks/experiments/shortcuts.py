@@ -10,7 +10,7 @@ the place: whoever is better than chance there took the shortcut. On photos a sh
 
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -43,8 +43,11 @@ class ShortcutExperiment:
     """Of each run; there are two for each system and kind of picture."""
     systems: tuple[System, ...] = ("context", "jigsaw")
     contents: tuple[Content, ...] = ("textures", "photos")
-    shift_px: float = 2.0
-    """How far red and blue are shifted at a third of the side from the centre."""
+    shift_px: float = 1.0
+    """How far red and blue are shifted at a third of the side from the centre, on the patch as the network reads it or before it is
+    enlarged. A pixel is as far as jigsaw's counter-measure moves a channel at this side, and ten times a real lens."""
+    permutations: int = 100
+    """Of the puzzles."""
     side_px: int = 112
     batch_size: int = 32
     held_out_batches: int = 24
@@ -72,7 +75,11 @@ def main(config: ShortcutExperiment) -> None:
     """Run all, print a table and write it."""
     torch.set_num_threads(1)
     rows: list[tuple[str, str]] = []
-    facts: dict[str, object] = {"steps": config.steps, "seed": config.seed, "shift_px": config.shift_px}
+    facts: dict[str, object] = {
+        "steps": config.steps,
+        "seed": config.seed,
+        "shift_px": config.shift_px,
+    }
     for content in config.contents:
         for system in config.systems:
             for measures in (False, True):
@@ -85,7 +92,10 @@ def main(config: ShortcutExperiment) -> None:
                     )
                 )
                 facts[name] = asdict(outcome)
-    title = f"shortcuts, {config.steps} steps, shift of {config.shift_px:g} pixels, seed {config.seed}"
+                print(*rows[-1], flush=True)
+    title = (
+        f"shortcuts, {config.steps} steps, shift of {config.shift_px:g} pixels, seed {config.seed}"
+    )
     report(title, rows, facts=facts, path=config.json)
 
 
@@ -97,7 +107,7 @@ def run_one(
     method = Pretext(
         PretextSettings(
             backbone=config.backbone,
-            task=task_settings(system, measures=measures),
+            task=task_settings(system, measures=measures, permutations=config.permutations),
             optimiser=OptimiserSettings(
                 name="adamw", learning_rate=2e-3, betas=(0.9, 0.999), weight_decay=1e-4, schedule="cosine", warm_up=0.03
             ),
@@ -118,12 +128,14 @@ def run_one(
     return Outcome(
         planted=accuracy(method, judged, system=system, config=config, consistent=False),
         removed=accuracy(method, judged, system=system, config=config, consistent=True),
-        chance=1 / 8 if system == "context" else 1 / JigsawSettings().permutations,
+        chance=1 / 8 if system == "context" else 1 / config.permutations,
         pictures=sum(len(batch["image"]) for batch in judged),
     )
 
 
-def task_settings(system: System, *, measures: bool) -> ContextSettings | JigsawSettings:
+def task_settings(
+    system: System, *, measures: bool, permutations: int
+) -> ContextSettings | JigsawSettings:
     """Return a small system with its counter-measures, or with all of them off."""
     if system == "context":
         return ContextSettings(
@@ -134,10 +146,8 @@ def task_settings(system: System, *, measures: bool) -> ContextSettings | Jigsaw
             colour="drop" if measures else "keep",
             pixelated=ContextSettings().pixelated if measures else 0.0,
         )
-    usual = JigsawSettings(fc6=64, fc7=(256,))
-    if measures:
-        return usual
-    return JigsawSettings(fc6=64, fc7=(256,), channel_shift=0.0, grey=0.0, projected=0.0)
+    usual = JigsawSettings(permutations=permutations, fc6=64, fc7=(256,))
+    return usual if measures else replace(usual, channel_shift=0.0, grey=0.0, projected=0.0)
 
 
 def learn(method: Pretext, batches: Iterator[Batch], *, config: ShortcutExperiment) -> None:

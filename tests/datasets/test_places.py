@@ -1,4 +1,4 @@
-"""Photos are found by what lies there: Places-365 in its layouts, MiniPlaces, lists, archives, and anything else."""
+"""Photos are found by what lies there: Places-365 in its layouts, MiniPlaces, PASCAL VOC, lists, archives, and anything else."""
 
 import os
 from collections.abc import Mapping
@@ -22,6 +22,15 @@ CHALLENGE = "places365_train_challenge.txt"
 def tree(*names: str, **lists: str) -> dict[str, bytes]:
     return dict.fromkeys(names, DATA) | {
         f"{name}.txt": text.encode() for name, text in lists.items()
+    }
+
+
+def voc(top: str, **lists: str) -> dict[str, bytes]:
+    """PASCAL VOC with five photos and some lists."""
+    photos = tree(*(f"{top}JPEGImages/{number}.jpg" for number in range(1, 6)))
+    return photos | {
+        f"{top}ImageSets/Main/{name}.txt": "".join(f"{i}\n" for i in ids).encode()
+        for name, ids in lists.items()
     }
 
 
@@ -90,6 +99,19 @@ LAYOUTS: dict[str, tuple[dict[str, bytes], list[str], list[str]]] = {
         ["photos/1.jpg"],
         ["photos/2.jpg"],
     ),
+    **{
+        f"PASCAL VOC in {top or 'the folder itself'}": (
+            voc(top, train="31", val="25", trainval="1235", test="4"),
+            [f"{top}JPEGImages/3.jpg", f"{top}JPEGImages/1.jpg"],
+            [f"{top}JPEGImages/2.jpg", f"{top}JPEGImages/5.jpg"],
+        )
+        for top in ("", "VOC2007/", "VOCdevkit/VOC2012/")
+    },
+    "PASCAL VOC without train and val": (
+        voc("VOC2007/", trainval="12", test="3"),
+        ["VOC2007/JPEGImages/1.jpg", "VOC2007/JPEGImages/2.jpg"],
+        ["VOC2007/JPEGImages/3.jpg"],
+    ),
     "any folder": (tree("y/1.jpg", "x.png"), ["x.png", "y/1.jpg"], ["x.png", "y/1.jpg"]),
 }
 
@@ -117,6 +139,16 @@ TARS: dict[str, tuple[dict[str, bytes], list[str], list[str]]] = {
         tree("data_256/a/2.jpg", "data_256/a/1.jpg", "val_256/1.jpg"),
         ["data_256/a/1.jpg", "data_256/a/2.jpg"],
         ["val_256/1.jpg"],
+    ),
+    "PASCAL VOC": (
+        voc("VOCdevkit/VOC2007/", train="31", val="25"),
+        ["VOCdevkit/VOC2007/JPEGImages/3.jpg", "VOCdevkit/VOC2007/JPEGImages/1.jpg"],
+        ["VOCdevkit/VOC2007/JPEGImages/2.jpg", "VOCdevkit/VOC2007/JPEGImages/5.jpg"],
+    ),
+    "PASCAL VOC, test alone": (
+        voc("", test="4"),
+        ["JPEGImages/4.jpg"],
+        ["JPEGImages/4.jpg"],
     ),
     "any archive": (
         tree("b.jpg", "a/c.png", "note.txt"),
@@ -156,6 +188,18 @@ def test_a_list_is_a_source_of_its_own(tmp_path: Path) -> None:
     [
         (tree("data_256/a/1.jpg"), "val", "split train but none of val; looked for val_256/"),
         (tree("val_256/1.jpg"), "train", "split val but none of train; looked for data_256"),
+        (
+            voc("VOC2007/", train="1", trainval="12"),
+            "val",
+            "no split 'val' in ImageSets/Main; there is",
+        ),
+        (voc("VOC2007/", train="19"), "train", "JPEGImages/9.jpg is missing"),
+        (voc("VOC2007/", train="11"), "train", "names 1 twice"),
+        (
+            voc("VOC2007/", train="1") | voc("VOC2012/", train="1"),
+            "train",
+            "say which year, or name one",
+        ),
         (tree("notes/readme"), "train", "no photo below this folder"),
         (tree("data_256/notes"), "train", "no photo below this folder"),
         (
@@ -183,6 +227,7 @@ def test_what_is_missing_is_said_in_a_line(
     ("files", "split", "message"),
     [
         (tree("data_256/a/1.jpg"), "val", "split train but none of val"),
+        (voc("", train="1"), "val", "no split 'val' in ImageSets/Main; there is train"),
         (tree("a/notes"), "train", "no photo in this archive"),
         (tree("m/train/1.jpg", **{"m/train": "train/2.jpg"}), "train", "names train/2.jpg, which"),
         (tree("m/train/1.jpg", **{"m/train": "../2.jpg"}), "train", "line 1 leads outside"),
@@ -230,4 +275,20 @@ def test_miniplaces() -> None:
     for index in range(0, 7000, 500):
         image = train.frame(index)["image"]
         assert image.shape == (128, 128, 3)
+        assert np.std(image) > 5
+
+
+def test_voc2007() -> None:
+    path = Path(os.environ.get("SCENELIFT_DATA", "missing")) / "images" / "voc2007.tar"
+    if not path.exists():
+        pytest.skip("SCENELIFT_DATA names no images/voc2007.tar")
+    train, val = (PhotoDataset(open_photos(path, split=split)) for split in ("train", "val"))
+    names = [{photos.name(index) for index in range(len(photos))} for photos in (train, val)]
+    assert (len(names[0]), len(names[1])) == (len(train), len(val))
+    assert len(train) + len(val) == 2476
+    assert min(len(train), len(val)) > 500
+    assert not names[0] & names[1]
+    for index in range(0, len(train), 200):
+        image = train.frame(index)["image"]
+        assert max(image.shape) == 224
         assert np.std(image) > 5

@@ -2,10 +2,10 @@
 
 import itertools
 import math
+from typing import Literal
 
 import pytest
 import torch
-from torch import Tensor
 
 from scenelift.adapt.backbones import Backbone, build_backbone
 from scenelift.adapt.discriminators import SpectralConv2d
@@ -178,8 +178,14 @@ def test_a_fixed_network_passes_gradients_to_what_it_reads() -> None:
     assert layer.weight.requires_grad
 
 
-def learner(settings: BiGANSettings, *, rate: float = 1e-3, half: bool = False) -> Pretext:
-    adam = OptimiserSettings(learning_rate=rate, schedule="constant", weight_decay=2.5e-5)
+def learner(
+    settings: BiGANSettings,
+    *,
+    rate: float = 1e-3,
+    schedule: Literal["cosine", "constant"] = "constant",
+    half: bool = False,
+) -> Pretext:
+    adam = OptimiserSettings(learning_rate=rate, schedule=schedule)
     return Pretext(
         PretextSettings(task=settings, optimiser=adam, critic_optimiser=adam),
         seed=0,
@@ -188,21 +194,15 @@ def learner(settings: BiGANSettings, *, rate: float = 1e-3, half: bool = False) 
     )
 
 
-def trained_on_two_colours(
-    settings: BiGANSettings, *, steps: int, batches: int
-) -> dict[str, Tensor]:
-    method = learner(settings)
+@pytest.mark.slow
+def test_pictures_of_two_colours_are_rebuilt_and_both_are_drawn() -> None:
+    """Shorter or on fewer pictures a step, E may still send each colour to the code of the other: an error of 2 to 3."""
+    method, steps = learner(SMALL, rate=2e-3, schedule="cosine"), 240
     for step in range(steps):
-        method.step(
-            {"real": two_colours(32, seed=step % batches)}, clock=Clock(step=step, steps=steps)
-        )
-    return method.validate({"real": two_colours(64, seed=10_000)})
-
-
-def test_two_colours_are_told_and_drawn() -> None:
-    figures = trained_on_two_colours(SPECTRAL, steps=150, batches=150)
-    assert figures["error/reconstruction"] < 0.3 * figures["baseline/reconstruction"]
-    assert figures["spread/drawn"] > 0.3 * figures["spread/real"]
+        method.step({"real": two_colours(24, seed=step)}, clock=Clock(step=step, steps=steps))
+    figures = method.validate({"real": two_colours(64, seed=10_000)})
+    assert figures["error/reconstruction"] < 0.4 * figures["baseline/reconstruction"]
+    assert figures["spread/drawn"] > 0.6 * figures["spread/real"]
 
 
 @pytest.mark.parametrize("settings", [SMALL, SPECTRAL], ids=["published", "spectral-hinge"])

@@ -102,9 +102,7 @@ def test_patches_are_the_squares_without_their_mean_and_of_one_size() -> None:
                 square = batch["image"][n, :, y : y + 24, x : x + 24].float()
                 square = square - square.mean(dim=(1, 2), keepdim=True)
                 expected = square / square.square().mean().sqrt()
-                torch.testing.assert_close(
-                    inputs[n, pair, which], expected, rtol=1e-4, atol=1e-4
-                )
+                torch.testing.assert_close(inputs[n, pair, which], expected, rtol=1e-4, atol=1e-4)
 
 
 def test_one_channel_of_each_patch_is_kept_and_the_others_are_noise() -> None:
@@ -178,7 +176,7 @@ def test_any_backbone_as_it_is_even_on_small_pictures(backbone: str) -> None:
 
 def test_it_learns_where_brightness_rises() -> None:
     """Patches of a picture whose stripes narrow to the right and whose contrast grows downwards tell their order."""
-    method = make_method(replace(PLAIN, fc6=32, fc7=(32,)))
+    method = make_method(replace(PLAIN, fc6=32, fc7=(32,), pairs=2))
     y, x = torch.meshgrid(torch.arange(96) / 96, torch.arange(96) / 96, indexing="ij")
     stripes = torch.sin(2 * torch.pi * (4 * x + 10 * x.square()))
     rungs = torch.sin(2 * torch.pi * (4 * y + 10 * y.square()))

@@ -250,7 +250,9 @@ def test_settings_at_fault_end_in_one_line(change: dict[str, object], message: s
 
 
 def test_a_backbone_that_does_not_suit_ends_in_one_line() -> None:
-    with pytest.raises(ValueError, match="for AlexNets, not for backbone resnet18; set conv1_stride to None"):
+    with pytest.raises(
+        ValueError, match="for AlexNets, not for backbone resnet18; set conv1_stride to None"
+    ):
         make_task(SMALL, backbone="resnet18")
     with pytest.raises(ValueError, match="too large for patches; choose alexnet"):
         make_task(SMALL, backbone="alexnet-small-standard")

@@ -7,7 +7,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from scenelift.adapt.network_input import LIGHTNESS_INPUT, InputNormalisation
-from scenelift.adapt.pretext.aberration import PROJECTION, colour_matrices, mix_colours, shift_channels
+from scenelift.adapt.pretext.aberration import (
+    PROJECTION,
+    colour_matrices,
+    mix_colours,
+    shift_channels,
+)
 from scenelift.adapt.pretext.patches import cut_patches, draws, scale_of, whole_numbers
 from scenelift.adapt.pretext.permutations import distant_permutations
 from scenelift.adapt.pretext.pixelation import pixelate, resampling
@@ -103,7 +108,9 @@ def test_resampling_keeps_brightness_and_as_many_dimensions_as_pixels(fewer: int
 
 def test_resampling_is_area_down_and_linear_up() -> None:
     row = torch.tensor([0.0, 2.0, 10.0, 12.0])
-    coarse = resampling(torch.tensor([2]), side=4)[0] @ row  # means 1 and 11, with centres at 1 and 3
+    coarse = (
+        resampling(torch.tensor([2]), side=4)[0] @ row
+    )  # means 1 and 11, with centres at 1 and 3
     torch.testing.assert_close(coarse, torch.tensor([1.0, 3.5, 8.5, 11.0]))
 
 

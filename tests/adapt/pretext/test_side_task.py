@@ -83,8 +83,9 @@ def test_weight_nought_changes_no_bit_of_the_backbone_but_its_statistics() -> No
             assert torch.equal(nothing["backbone"][name], tensor), name
 
 
-def test_it_moves_the_backbone() -> None:
-    some = learn(SETTINGS, steps=range(1))
+@pytest.mark.parametrize("name", ["rotation", "jigsaw", "context"])
+def test_it_moves_the_backbone(name: SideTaskName) -> None:
+    some = learn(replace(SETTINGS, self_supervision=name), steps=range(1))
     alone = learn(replace(SETTINGS, self_supervision="none"), steps=range(1))
     assert isinstance(some, dict)
     assert isinstance(alone, dict)

@@ -99,6 +99,20 @@ def test_the_gradient_between_the_halves_is_erased_where_its_norm_is_taken() -> 
     assert bool(conv3.weight.grad[48:, 32:].any())
 
 
+def _spreads(backbone: Backbone, pictures: Tensor) -> list[float]:
+    """Deviation of each convolution's output."""
+    found: list[float] = []
+
+    def note(_module: nn.Module, _inputs: object, output: Tensor) -> None:
+        found.append(float(output.detach().std()))
+
+    for module in backbone.modules():
+        if isinstance(module, nn.Conv2d):
+            module.register_forward_hook(note)
+    backbone(pictures)
+    return found
+
+
 @pytest.mark.parametrize("name", ["alexnet-small", "vgg16", "resnet18"])
 def test_activations_keep_their_scale(name: str) -> None:
     """Before batch norms: the deviation of each convolution's output is about that of the whole network's."""
@@ -107,16 +121,7 @@ def test_activations_keep_their_scale(name: str) -> None:
     halved = copy.deepcopy(whole)
     split(halved)
     pictures = torch.randn(2, 3, 64, 64, generator=generator)
-    spreads = []
-    for backbone in (whole, halved):
-        spread: list[float] = []
-        for module in backbone.modules():
-            if isinstance(module, nn.Conv2d):
-                module.register_forward_hook(
-                    lambda _m, _i, output, s=spread: s.append(float(output.detach().std()))
-                )
-        backbone(pictures)
-        spreads.append(torch.tensor(spread))
+    spreads = [torch.tensor(_spreads(network, pictures)) for network in (whole, halved)]
     ratio = spreads[1] / spreads[0]
     assert len(ratio) >= 7
     assert float(ratio.min()) > 0.7
