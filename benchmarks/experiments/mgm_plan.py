@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 from scenelift.adapt.config import TrainContent
@@ -13,6 +14,9 @@ GAN = "mgm-gan"
 """The recipe whose runs pre-train generator and discriminator, one for each share and seed, shared by all methods."""
 ANNOTATOR = "mgm-st-segmentation"
 """The recipe whose run on all labels annotates generated pictures (ST_G)."""
+
+
+_recipe = cache(recipe)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -130,7 +134,7 @@ def _methods(wanted: Wanted) -> Sequence[str]:
 
 def _run(wanted: Wanted, name: str, *, share: float, seed: int) -> Run:
     """Make a recipe's run: same steps and batches for all, and the pre-trained generator of its share and seed."""
-    content = recipe(name)
+    content = _recipe(name)
     settings = _settings(content)
     steps = wanted.gan_steps if name == GAN else wanted.steps
     if name != GAN and settings.further == "gan":
