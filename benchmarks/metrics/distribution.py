@@ -100,6 +100,6 @@ def _root(matrix: Float64[np.ndarray, "d d"]) -> Float64[np.ndarray, "d d"]:
     return np.asarray((vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T)
 
 
-def _check_finite(*arrays: Float[np.ndarray, "n d"]) -> None:
+def _check_finite(*arrays: Float[np.ndarray, "_n d"]) -> None:
     if not all(math.isfinite(float(np.abs(array).sum())) for array in arrays):
         raise ValueError("features hold NaN or infinity")

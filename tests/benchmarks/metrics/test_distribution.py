@@ -102,3 +102,11 @@ def test_inception_comes_from_a_file_alone(tmp_path: Path) -> None:
     torch.save(Path("an object"), tmp_path / "evil.pth")
     with pytest.raises(ValueError, match=r"evil.pth: does not hold the weights"):
         inception_features(tmp_path / "evil.pth", device=cpu)
+
+
+def test_sets_may_differ_in_size() -> None:
+    few, many = features(count=40, seed=0), features(count=400, seed=1)
+    assert 0 < frechet_distance(few, many) < frechet_distance(few + 2, many)
+    assert (
+        kernel_distance(few, many, rng=rng()).mean < kernel_distance(few + 2, many, rng=rng()).mean
+    )
