@@ -18,7 +18,7 @@ _WARM_UP, _TIMED = 1, 4
 _OVERHEAD = 1.15
 """Reading, validation, pictures and checkpoints beside the steps."""
 MIN_STEPS = 20
-_JUDGING_S = 6.0
+_JUDGING_S = 10.0
 """Of the test frames, for each run."""
 
 

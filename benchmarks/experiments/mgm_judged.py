@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +10,15 @@ import torch
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
-from scenelift.adapt.mgm.gan.build import build_gan
+from scenelift.adapt.checkpoint import CheckpointError, list_checkpoints, load_checkpoint
 from scenelift.adapt.mgm.hash_noise import normal
-from scenelift.adapt.mgm.load import load_gan, load_multi_task
-from scenelift.adapt.mgm.networks import INPUT
+from scenelift.adapt.mgm.load import load_multi_task
+from scenelift.adapt.mgm.method import Mgm
+from scenelift.adapt.mgm.networks import INPUT, Facts
 from scenelift.adapt.mgm.settings import MgmSettings
 from scenelift.adapt.network_input import network_input
 from scenelift.adapt.pictures import draw_grid, draw_image, side_by_side, write_png
+from scenelift.adapt.plain import from_plain
 from scenelift.benchmarks.dense_judge import Maps, judge_split
 from scenelift.benchmarks.experiments.runs import Run
 from scenelift.benchmarks.metrics.distribution import frechet_distance, kernel_distance
@@ -40,6 +42,8 @@ class Sight:
 
     real: Images
     """Crops of training frames."""
+    scenes: Int64[Tensor, " n"]
+    """Of these crops, -1 unknown."""
     real_features: Float[Tensor, "n d"]
     by: PictureFeatures
 
@@ -75,25 +79,24 @@ def see_real(source: DenseSource, *, geometry: Geometry, by: PictureFeatures, co
         ValueError: if a frame cannot be read.
     """
     crops: list[Tensor] = []
+    scenes: list[Tensor] = []
     with Stream(
         source, name="reference", batch_size=min(_BATCH, len(source)), geometry=geometry, seed=0
     ) as stream:
         while sum(map(len, crops)) < count:
-            crops.append(next(stream)["image"])
+            batch = next(stream)
+            crops.append(batch["image"])
+            scenes.append(batch["label"])
     real = torch.cat(crops)[:count]
-    return Sight(real=real, real_features=by.of(real), by=by)
+    return Sight(real=real, scenes=torch.cat(scenes)[:count], real_features=by.of(real), by=by)
 
 
-def judge_generator(
-    run: Run, *, scenes: Int64[Tensor, " n"], num_scenes: int, sight: Sight
-) -> Mapping[str, float]:
+def judge_generator(run: Run, sight: Sight) -> Mapping[str, float]:
     """Compare what a run's generator makes with real pictures, and draw samples above their nearest real ones.
 
     Args:
         run: A finished run with a generator.
-        scenes: Of the pictures to make, as often as the real ones have them.
-        num_scenes: Scene classes; the generator has one more.
-        sight: The real pictures.
+        sight: The real pictures; one is made for each, of its scene.
 
     Raises:
         ValueError: if the run's checkpoint cannot be used.
@@ -101,7 +104,7 @@ def judge_generator(
     """
 
     def judge() -> dict[str, float]:
-        made = generate(run, scenes=scenes, num_scenes=num_scenes)
+        made = generate(run, sight)
         features = sight.by.of(made)
         _, found = nearest(features[:_SHOWN], sight.real_features, k=1)
         pairs = torch.stack([draw_image(made[:_SHOWN]), draw_image(sight.real[found[:, 0]])], dim=1)
@@ -127,34 +130,40 @@ def distances(
 
 
 @torch.no_grad()
-def generate(run: Run, *, scenes: Int64[Tensor, " n"], num_scenes: int) -> Images:
-    """Make pictures with the running average of a run's generator; always of the same noise.
+def generate(run: Run, sight: Sight) -> Images:
+    """Make a picture for each real one, with the running average of a run's generator; always of the same noise.
+
+    Where the run has a middle network, the generator starts from what the encoder sees in the real picture, as it does in training.
 
     Raises:
-        CheckpointError: if the run has no generator.
-        OSError: if its checkpoint cannot be read.
+        CheckpointError: if the run has no generator, or its checkpoint is damaged.
+        OSError: if it cannot be read.
     """
     settings = run.content.method
-    if not isinstance(settings, MgmSettings):
-        raise TypeError(f"{run.name} has no generator")
-    gan, averaged = (
-        build_gan(
-            settings.gan,
-            num_classes=num_scenes + 1,
-            size_px=run.content.geometry.crop_px,
-            generator=torch.Generator(),
-        )
-        for _ in range(2)
-    )
-    load_gan(
-        run.folder,
-        generator=gan.generator,
-        discriminator=gan.discriminator,
-        average=averaged.generator,
-    )
-    generator = averaged.generator.eval()
-    z = normal(torch.arange(len(scenes)), shape=(settings.gan.z_dim,), salt=1)
-    made = [generator(a, b) for a, b in zip(z.split(_BATCH), scenes.split(_BATCH), strict=True)]
+    found = list_checkpoints(run.folder / "checkpoints")
+    if not isinstance(settings, MgmSettings) or not found:
+        raise CheckpointError(f"{run.folder}: holds no generator")
+    state = load_checkpoint(found[-1])["method"]
+    facts = from_plain(Facts, state["facts"])
+    alone = replace(settings, gan_from=None, gan_steps=0)
+    method = Mgm(alone, facts=facts, seed=0, device=torch.device("cpu"))
+    generator = method.networks()["generator"]
+    generator.load_state_dict(state["average"]["networks"]["generator"])
+    generator.eval()
+    middle = method.networks().get("middle")
+    if middle is not None:
+        for name in ("backbone", "middle"):
+            method.networks()[name].load_state_dict(state["networks"][name])
+        middle.eval()
+    label = torch.where(sight.scenes < 0, len(facts.scenes), sight.scenes)
+    z = normal(torch.arange(len(label)), shape=(settings.gan.z_dim,), salt=1)
+    made = []
+    for start in range(0, len(label), _BATCH):
+        part = slice(start, start + _BATCH)
+        noise = z[part]
+        if middle is not None:
+            noise = noise + middle(method.features({"image": sight.real[part]}))
+        made.append(generator(noise, label[part]))
     return ((torch.cat(made).float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
 
 

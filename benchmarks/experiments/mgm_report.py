@@ -1,6 +1,7 @@
 """The table of the comparison, as JSON, as Markdown and as one HTML page without network or script."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -118,7 +119,7 @@ def difference_rows(outcome: Outcome) -> list[list[str]]:
                 cells.append("")
             else:
                 sure = " *" if gain.excludes_zero else ""
-                cells.append(f"{_signed(gain.value)} ± {number(gain.half_width)}{sure}")
+                cells.append(f"{_with_interval(gain.value, gain.half_width, signed=True)}{sure}")
         rows.append([f"{100 * row.share:g} %", f"{row.title} beside {beside.upper()}", *cells])
     return rows
 
@@ -297,13 +298,11 @@ def _cell(values: Mapping[int, float]) -> str:
     return _with_interval(mean.value, mean.half_width)
 
 
-def _with_interval(value: float, half_width: float) -> str:
-    return number(value) if half_width != half_width else f"{number(value)} ± {number(half_width)}"
+def _with_interval(value: float, half_width: float, *, signed: bool = False) -> str:
+    """Write a mean and half of its interval; a single value has none."""
+    told = f"+{number(value)}" if signed and value >= 0 else number(value)
+    return f"{told} ± {number(half_width)}" if math.isfinite(half_width) else told
 
 
 def _plain(value: float | None) -> str:
     return "" if value is None else number(value)
-
-
-def _signed(value: float) -> str:
-    return number(value) if value < 0 else f"+{number(value)}"

@@ -257,8 +257,6 @@ def _judge_all(
         steps=pace.steps,
         gan_steps=pace.gan_steps,
     )
-    scenes = torch.tensor([train.label(index) for index in range(len(train))])
-    scenes = torch.where(scenes < 0, len(train.scenes), scenes)[: len(sight.real)]
     rows = {
         (method, share): Row(
             method=method, title=METHODS[method].title, share=share, values={}, runs=[]
@@ -282,9 +280,7 @@ def _judge_all(
                         share=share,
                         seed=seed,
                         folder=made.folder,
-                        figures=judge_generator(
-                            made, scenes=scenes, num_scenes=len(train.scenes), sight=sight
-                        ),
+                        figures=judge_generator(made, sight),
                     )
                     for title, made in _generators(plan, run, share=share, seed=seed)
                 )
