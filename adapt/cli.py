@@ -32,11 +32,16 @@ _FAULTS_OF_INPUT = (
 )  # fmt: skip
 """What is told in one line. Anything else is a bug, and keeps its traceback."""
 
+_SHORT = {"--self-supervision": "--method.self-supervision"}
+"""Flags that may leave out where they belong."""
+
 _DESCRIPTION = """Train a network on rendered pictures so that its features work on photos.
 
     adapt-train --synthetic synth.h5 --real PHOTOS --out runs/first
     adapt-train --synthetic synth.h5 --real PHOTOS --out runs/first --resume      (after a kill)
     adapt-train --recipe paper --synthetic a.h5 b.h5 --real places365 --out runs/paper --device cuda
+    adapt-train --recipe jigsaw --real PHOTOS --out runs/jigsaw                   (a comparison system: photos alone)
+    adapt-train --synthetic synth.h5 --real PHOTOS --self-supervision rotation --out runs/hybrid
     torchrun --nproc-per-node 8 -m scenelift.adapt.cli --recipe paper ...         (several GPUs)
 
 --recipe picks a whole configuration, all other flags change single fields of it. The run folder OUT then holds report.html,
@@ -92,7 +97,7 @@ def _parse(words: Sequence[str], *, base: TrainContent) -> TrainConfig:
 
     return tyro.cli(
         configure,
-        args=words,
+        args=[_SHORT.get(word, word) for word in words],
         prog="adapt-train",
         description=_DESCRIPTION.format(recipes=", ".join(name for name, _ in recipes())),
         # The recipe chooses the method; its flags then are those of --method.

@@ -6,10 +6,9 @@ heads, both from one forward pass of each domain, each in a forward of its own, 
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import torch
-import tyro
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
@@ -69,9 +68,7 @@ class FeatureAlignmentSettings:
         default_factory=lambda: OptimiserSettings(learning_rate=1e-4, betas=(0.0, 0.9))
     )
     """Of the discriminators."""
-    self_supervision: Annotated[SideTaskName, tyro.conf.arg(aliases=("--self-supervision",))] = (
-        "none"
-    )
+    self_supervision: SideTaskName = "none"
     """A pretext task on the photos, beside the tasks with labels and outside their balance."""
     self_supervision_weight: float = 1.0
     """Of its loss."""

@@ -121,7 +121,7 @@ def _open_layout(root: Path, *, layout: _Layout) -> FolderPhotos:
     return photos_in_folder(folder)
 
 
-def _open_tar(path: Path, *, split: Split) -> TarPhotos:
+def _open_tar(path: Path, *, split: Split) -> FolderPhotos | TarPhotos:
     members = list_tar(path)
     by_name = {member.name: member for member in members}
     listed = _inside(by_name, [f"{split}.txt"])

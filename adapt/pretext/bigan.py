@@ -124,7 +124,7 @@ class BiGAN(PretextTask):
         self, settings: BiGANSettings, backbone: Backbone, *, generator: torch.Generator
     ) -> None:
         super().__init__()
-        self.normalisation = InputNormalisation(mean=(0.5,) * 3, std=(0.5,) * 3)
+        self.normalisation = InputNormalisation(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
         self._settings = settings
         self._read = encoder_map(backbone, settings.layer, picture_px=settings.picture_px)
         self.to_code = without_weights(lambda: nn.Linear(self._read.num_values, settings.code_size))

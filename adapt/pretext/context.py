@@ -193,7 +193,7 @@ class Context(PretextTask):
             patches = _without_aberration(patches, seed, settings=settings)
             size = patches.square().mean(dim=(2, 3, 4), keepdim=True).sqrt()
             patches = patches / size.clamp(min=1.0) * scale_of(self.normalisation)
-            return patches.unflatten(1, (-1, 2))
+            return patches.reshape(len(seed), -1, 2, *patches.shape[2:])
 
     def _answer(
         self, backbone: Backbone, batch: Batch

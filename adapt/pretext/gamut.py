@@ -3,7 +3,7 @@
 Bins are the points of a grid of 10 units. 261 of their squares hold a colour of sRGB. The published 313 are these and a ring
 around them (they are a set of 235 points, each with its eight neighbours), which soft encoding needs: a colour at the edge of
 the gamut spreads over bins on either side. Here a bin is kept if a colour of sRGB lies within a diagonal step of the grid,
-10 sqrt(2) units, of it. That gives 313 too, of which 310 are the published ones.
+10 sqrt(2) units, of it: a reach chosen because it gives 313 too, of which 310 are the published ones.
 """
 
 import math

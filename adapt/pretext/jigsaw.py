@@ -208,7 +208,7 @@ def _draw(tiles: Float[Tensor, "n 9 3 t t"]) -> UInt8[Tensor, "n 3 s s"]:
     """Lay tiles out as a picture, with a line between them."""
     grey = (tiles * 64 + 128).clamp(0, 255).to(torch.uint8)
     framed = F.pad(grey, (1, 1, 1, 1), value=255)
-    grid = framed.unflatten(1, (GRID, GRID)).permute(0, 3, 1, 4, 2, 5)
+    grid = framed.reshape(-1, GRID, GRID, *framed.shape[2:]).permute(0, 3, 1, 4, 2, 5)
     return grid.flatten(4, 5).flatten(2, 3)
 
 

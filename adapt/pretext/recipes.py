@@ -192,19 +192,18 @@ def _against_critic(
     base: TrainContent, *, critic_rate: float, weight_decay: float = 0.0
 ) -> TrainContent:
     """Give both sides of a game the optimiser of DCGAN: Adam with a first decay of 0.5, its rate falling to nothing."""
-    if not isinstance(base.method, PretextSettings):
-        raise TypeError(f"{base.method.kind} has no critic")
+    method = base.method
+    if not isinstance(method, PretextSettings):
+        raise TypeError(f"{type(method).__name__} has no critic")
     adam = OptimiserSettings(
         name="adam",
-        learning_rate=base.method.optimiser.learning_rate,
+        learning_rate=method.optimiser.learning_rate,
         betas=(0.5, 0.999),
         weight_decay=weight_decay,
         schedule="cosine",
     )
-    method = replace(
-        base.method, optimiser=adam, critic_optimiser=replace(adam, learning_rate=critic_rate)
-    )
-    return replace(base, method=method)
+    critic = replace(adam, learning_rate=critic_rate)
+    return replace(base, method=replace(method, optimiser=adam, critic_optimiser=critic))
 
 
 def _desk(

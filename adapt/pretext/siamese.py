@@ -51,7 +51,7 @@ class Siamese(nn.Module):
         self._map_px = map_px
 
         def build() -> nn.Module:
-            parts = {"fc6": _block(self._layer.channels, fc6, side=map_px)}
+            parts: dict[str, nn.Module] = {"fc6": _block(self._layer.channels, fc6, side=map_px)}
             width = num_patches * fc6
             for depth, units in enumerate(fc7, 7):
                 parts[f"fc{depth}"] = _block(width, units, side=1)

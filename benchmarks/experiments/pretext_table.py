@@ -15,11 +15,14 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import mean, stdev
 
+import torch
 import tyro
 from scipy import stats
 
+from scenelift.adapt.job import build_method
 from scenelift.adapt.pretext.recipes import LARGE, recipes
 from scenelift.adapt.recipes import recipe
+from scenelift.adapt.run_data import open_data, validation_batches
 from scenelift.adapt.verdicts import BASELINES, JUDGED
 from scenelift.benchmarks.experiments.runs import (
     ExperimentError,
@@ -64,6 +67,8 @@ class Row:
     """One a seed."""
     baselines: tuple[float, ...]
     """Of who knows nothing, on the same pictures, one a seed."""
+    untrained: tuple[float, ...]
+    """Of the same network before its first step, one a seed."""
     steps: int
 
     @property
@@ -115,6 +120,7 @@ def plan(config: PretextTable) -> dict[str, list[Run]]:
 def collect(system: str, runs: Sequence[Run]) -> list[Row]:
     """Gather the figures of a system over its seeds, each beside its baseline."""
     found = [last_figures(run.folder) for run in runs]
+    before = [untrained_figures(run) for run in runs]
     rows = []
     for name in found[0]:
         kind, _, subject = name.partition("/")
@@ -126,10 +132,25 @@ def collect(system: str, runs: Sequence[Run]) -> list[Row]:
                     figure=name,
                     values=tuple(figures[name] for figures in found),
                     baselines=tuple(figures[against] for figures in found),
+                    untrained=tuple(figures[name] for figures in before),
                     steps=runs[0].content.steps,
                 )
             )
     return rows
+
+
+def untrained_figures(run: Run) -> dict[str, float]:
+    """Return the figures that a run had before its first step, on the same held-out pictures."""
+    content, device = run.content, torch.device("cpu")
+    data = open_data(content)
+    method = build_method(content, data, device=device)
+    batches = validation_batches(content, data, method.streams, device=device)
+    figures: dict[str, list[float]] = {}
+    for number in range(max(len(group) for group in batches.values())):
+        told = method.validate({n: g[number] for n, g in batches.items() if number < len(g)})
+        for name, value in told.items():
+            figures.setdefault(name, []).append(float(value))
+    return {name: mean(values) for name, values in figures.items()}
 
 
 def write_table(folder: Path, rows: Sequence[Row]) -> None:
@@ -140,14 +161,17 @@ def write_table(folder: Path, rows: Sequence[Row]) -> None:
     """
     text = json.dumps([asdict(row) for row in rows], indent=1)
     (folder / "table.json").write_text(text, encoding="utf-8")
-    lines = ["| system | figure | held-out | knowing nothing | steps |", "|---|---|---|---|---|"]
+    lines = [
+        "| system | figure | held-out | untrained | knowing nothing | steps |",
+        "|---|---|---|---|---|---|",
+    ]
     for row in rows:
         low, high = interval(row.values)
         spread = f" [{low:.3g}, {high:.3g}]" if math.isfinite(low) else ""
         better = "lower" if row.lower_is_better else "higher"
         lines.append(
             f"| {row.system} | {row.figure.replace('/', ', ')} ({better}) | {mean(row.values):.3g}{spread} "
-            f"| {mean(row.baselines):.3g} | {row.steps:,} |"
+            f"| {mean(row.untrained):.3g} | {mean(row.baselines):.3g} | {row.steps:,} |"
         )
     (folder / "table.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
 

@@ -225,3 +225,11 @@ def test_a_photo_that_cannot_be_read_stops_or_is_counted(
     assert main(flags((folder, broken), tmp_path / "one")) == 1
     assert "a.png" in capfd.readouterr().err
     assert main(flags((folder, broken), tmp_path / "two", "--skip-bad-photos")) == 0
+
+
+def test_a_pretext_task_is_added_by_one_flag(inputs: tuple[Path, Path], tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    assert main(flags(inputs, out, "--self-supervision", "rotation", "--no-audit")) == 0
+    stored = json.loads((out / "config.json").read_text())
+    assert stored["content"]["method"]["self_supervision"] == "rotation"
+    assert "accuracy/rotation" in read_metrics(out / "metrics.jsonl").val

@@ -224,7 +224,7 @@ def test_pictures_show_the_tiles_put_by_the_answer(right: bool) -> None:
     batch = {"image": gratings(side=99).expand(3, -1, -1, -1), "sample_seed": torch.arange(3)}
     _, truth = task.puzzles(batch)
     answer = F.one_hot(truth if right else (truth + 1) % 10, 10).float() * 1e6
-    task.siamese.register_forward_hook(lambda _module, _inputs, logits: logits + answer)
+    task.siamese.register_forward_hook(lambda _module, _inputs, _logits: answer)
     backbone = build_backbone("alexnet-small", generator=generator_of(0))
     drawn = task.eval().show(backbone, batch)["jigsaw"].float()
     picture, _, put = (drawn[:, :, start : start + 99].flatten() for start in (0, 103, 206))

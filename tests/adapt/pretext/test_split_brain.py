@@ -78,7 +78,7 @@ def test_zeros_survive_twenty_steps_with_weight_decay(name: Literal["adamw", "sg
     method = make(SETTINGS, name=name, learning_rate=1e-2, weight_decay=0.1)
     weights = [p for p in method.backbone.parameters() if p.dim() > 1]
     before = [p.detach().clone() for p in weights]
-    learn(method, range(20), side=40)
+    learn(method, range(20))
     assert all(not bool(weights.any()) for weights in between(method.backbone))
     assert all(bool((p != b).any()) for p, b in zip(weights, before, strict=True))
     conv2 = method.backbone.get_submodule("conv2")
