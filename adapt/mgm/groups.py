@@ -38,12 +38,12 @@ class Groups:
             networks: On their device; a network without a parameter that learns is left out.
             settings: How each learns.
         """
-        self._parameters = {
+        self._parameters: dict[Group, list[nn.Parameter]] = {
             group: [p for p in network.parameters() if p.requires_grad]
             for group, network in networks.items()
         }
         self._settings = {group: settings[group] for group in networks}
-        self._optimisers = {
+        self._optimisers: dict[Group, torch.optim.Optimizer] = {
             group: make_optimiser(parameters, settings=settings[group])
             for group, parameters in self._parameters.items()
             if parameters

@@ -30,6 +30,7 @@ from scenelift.adapt.mgm.tasks import Answers, task_losses, task_total
 from scenelift.adapt.mgm.updates import Updates, seen
 from scenelift.adapt.network_input import InputNormalisation, network_input
 from scenelift.adapt.optimise import OptimiserSettings
+from scenelift.adapt.pictures import side_by_side
 from scenelift.adapt.plain import to_plain
 
 _GRID = 8
@@ -220,7 +221,11 @@ class Mgm:
         return {
             **{f"labelled/{task}": ("picture", "truth", "answer") for task in tasks},
             **{f"images/{task}": further for task in tasks},
-            "generated/answers": ("labelled", "generated", *tasks),
+            "generated/answers": (
+                "labelled",
+                "generated",
+                *("classes" if task == "segmentation" else task for task in tasks),
+            ),
         }
 
     def _generated_classes(self) -> show.Pictures:
@@ -244,7 +249,7 @@ class Mgm:
             network = MultiTaskNetwork(self._networks.encoder, decoders)
             with self._autocast():
                 rows += show.draw_answers(network(pixels)).values()
-        return show.side_by_side(*rows)
+        return side_by_side(*rows)
 
     def _generate(
         self, z: Float[Tensor, "n z"], label: Int64[Tensor, " n"]

@@ -18,7 +18,7 @@ from scenelift.adapt.mgm.refinement import Refinement, build_refinement
 from scenelift.adapt.mgm.settings import MgmSettings
 from scenelift.adapt.network_input import InputNormalisation
 
-INPUT = InputNormalisation(mean=(0.5,) * 3, std=(0.5,) * 3)
+INPUT = InputNormalisation(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
 """sRGB from -1 to 1: what the generator answers is what the encoder reads."""
 CONTRAST_DIM = 64
 """Numbers that two views are compared by."""

@@ -109,7 +109,7 @@ class Updates:
             NonFiniteLossError: if a loss is not a number.
         """
         scalars = self._play(seen(batches["labelled"]), clock=clock, conditioned=False)
-        self.groups.step(("generator",))
+        self.groups.step(taught_by("generator", self.settings))
         return scalars
 
     def _play(self, labelled: Seen, *, clock: Clock, conditioned: bool) -> Scalars:
@@ -144,9 +144,11 @@ class Updates:
                 loss, more = game.discriminator_loss(penalise=penalise and number == 0)
             scalars |= more
             self.groups.gather(
-                settings.weights.discriminator * loss, ("discriminator",), name="discriminator"
+                settings.weights.discriminator * loss,
+                taught_by("discriminator", settings),
+                name="discriminator",
             )
-            self.groups.step(("discriminator",))
+            self.groups.step(taught_by("discriminator", settings))
             with self._autocast():
                 loss = game.generator_loss()
             scalars["loss/generator"] = loss.detach()
@@ -280,7 +282,7 @@ class Updates:
         loss, scalars = self.alignment.critic_loss(synthetic, real)
         if loss is not None:
             self.groups.gather(loss, taught_by("critic", self.settings), name="critic")
-            self.groups.step(("critic",))
+            self.groups.step(taught_by("critic", self.settings))
         term, more = self.alignment.alignment_loss(synthetic, real, clock=clock)
         if term is not None:
             self._learn(term, taught_by("align", self.settings), name="align")

@@ -78,21 +78,28 @@ def imagenet() -> TrainContent:
 
 
 def context() -> TrainContent:
-    """Return Doersch et al.'s (ICCV 2015) on the same photos; patches of 34 pixels keep a map at stride 2 in conv1."""
+    """Return Doersch et al.'s (ICCV 2015): patches of 32 pixels, which keep a map at stride 2 in conv1.
+
+    Colours are projected, not dropped, and patches are a quarter of the side: so short a run learns nothing else.
+    """
     return _desk(
-        ContextSettings(fc6=256, fc7=(256,), conv1_stride=2),
-        resize_px=168,
-        crop_px=168,
+        ContextSettings(patch=0.25, colour="project", fc6=256, fc7=(256,), conv1_stride=2),
+        batch_size=48,
+        learning_rate=1e-3,
+        resize_px=136,
+        crop_px=128,
         zoom=(1.0, 1.2),
     )
 
 
 def jigsaw() -> TrainContent:
-    """Return Noroozi and Favaro's (ECCV 2016) on photos whose shorter side has 168 pixels, as those of PASCAL VOC here."""
+    """Return Noroozi and Favaro's (ECCV 2016): 24 permutations and tiles of 32 pixels, so that a short run solves some."""
     return _desk(
-        JigsawSettings(fc6=128, fc7=(512,)),
-        resize_px=168,
-        crop_px=168,
+        JigsawSettings(permutations=24, fc6=128, fc7=(512,)),
+        batch_size=48,
+        learning_rate=1e-3,
+        resize_px=136,
+        crop_px=128,
         zoom=(1.0, 1.2),
     )
 

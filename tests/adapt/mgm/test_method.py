@@ -94,12 +94,8 @@ def test_the_phases_log_what_they_learn() -> None:
 
 def test_schedules_run_within_the_joint_steps() -> None:
     falling = OptimiserSettings(learning_rate=1.0, schedule="cosine")
-    quiet = tiny_settings(gan_steps=2, refinement="none", self_supervision="none")
-    method = Mgm(
-        MgmSettings(**{f: getattr(quiet, f) for f in quiet.__slots__} | {"optimiser": falling}),
-        facts=FACTS,
-        seed=0,
-        device=torch.device("cpu"),
+    method = tiny_mgm(
+        tiny_settings(gan_steps=2, refinement="none", self_supervision="none", optimiser=falling)
     )
     rates = [s.get("lr/backbone") for s in go(method, range(4), of=4)]
     assert rates[:2] == [None, None]

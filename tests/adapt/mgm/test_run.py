@@ -49,7 +49,8 @@ def classes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("classes")
     names = [f"train/{name}/{n}.png" for name in ("bedroom", "Kitchen", "beach") for n in range(2)]
     return write_tree(
-        folder / "photos", {name: photo(width=40, height=36, seed=k) for k, name in enumerate(names)}
+        folder / "photos",
+        {name: photo(width=40, height=36, seed=k) for k, name in enumerate(names)},
     )
 
 
@@ -115,7 +116,9 @@ def test_further_pictures_without_a_known_scene_end_in_one_line(
 ) -> None:
     names = [f"train/{strange}/a.png", f"train/{strange}2/b.png"] if strange else ["a.png", "b.png"]
     path = write_tree(tmp_path / "x", {n: photo(width=40, height=36, seed=1) for n in names})
-    with pytest.raises(RunError, match="no picture is of a scene that the labelled ones know") as caught:
+    with pytest.raises(
+        RunError, match="no picture is of a scene that the labelled ones know"
+    ) as caught:
         open_data(content_of(rooms, images=(path,)))
     assert "\n" not in str(caught.value)
     quiet = MgmSettings(further="images", refinement="labelled")
