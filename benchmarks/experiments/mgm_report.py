@@ -162,7 +162,7 @@ def _lead(outcome: Outcome) -> str:
 
 def _markdown(outcome: Outcome) -> str:
     parts = [f"# MGM and its baselines\n\n{_lead(outcome)}\n"]
-    for title, header, rows in _tables(outcome):
+    for title, header, rows in (told for told in _tables(outcome) if told[2]):
         lines = [header, ["---"] * len(header), *rows]
         parts.append(
             f"## {title}\n\n" + "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
