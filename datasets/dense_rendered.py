@@ -15,7 +15,7 @@ from scenelift.datasets.dense_frames import (
     named_scene,
 )
 from scenelift.datasets.geometry import Frame
-from scenelift.datasets.store import Reader, StoreError
+from scenelift.datasets.store import SPLITS, Reader
 from scenelift.datasets.synthetic import SyntheticDataset
 
 
@@ -61,15 +61,16 @@ def open_rendered(
         NoSplitError: if no view is in the split.
         StoreError: if a file is not sound.
     """
+    reader = Reader(tuple(paths))
     try:
-        frames = SyntheticDataset(
-            paths, channels=("image", "depth", "normal", "semantic"), split=split
-        )
-    except StoreError as error:
-        if "no view" in str(error) or "views is in split" in str(error):
-            raise NoSplitError(str(error)) from error
-        raise
-    kinds = _rooms(paths)
+        if not (reader.views("split") == SPLITS.index(split)).any():
+            raise NoSplitError(f"{paths[0]}: no view is in the split {split}")
+        kinds = _rooms(reader)
+    finally:
+        reader.close()
+    frames = SyntheticDataset(
+        tuple(paths), channels=("image", "depth", "normal", "semantic"), split=split
+    )
     names = tuple(scenes) or tuple(sorted({kind for kind in kinds if kind}))
     number = {kind: named_scene(kind, names) if kind else UNKNOWN_SCENE for kind in set(kinds)}
     numbers = np.array([number[kinds[index]] for index in frames.indices], np.int64)
@@ -81,13 +82,11 @@ def open_rendered(
     )
 
 
-def _rooms(paths: Sequence[Path]) -> list[str]:
+def _rooms(reader: Reader) -> list[str]:
     """Return the kind of each view's room in all files; empty where it is unknown."""
-    reader = Reader(tuple(paths))
     rooms = [reader.scene(index).rooms for index in range(reader.num_scenes)]
     scene = reader.views("scene")
     room = reader.views("room") if "room" in reader.columns else np.zeros(len(scene), np.int64)
-    reader.close()
     return [
         rooms[s][r] if 0 <= r < len(rooms[s]) else ""
         for s, r in zip(scene.tolist(), room.tolist(), strict=True)

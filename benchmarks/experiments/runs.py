@@ -22,6 +22,8 @@ class Run:
 
     folder: Path
     content: TrainContent
+    moments: int = 2
+    """How often pictures are drawn."""
 
     @property
     def name(self) -> str:
@@ -77,7 +79,7 @@ def _execution(run: Run, *, device: str) -> TrainExecution:
         device=device,
         log_every=max(1, min(50, steps // 10)),
         checkpoint_every=max(1, min(1000, steps // 2)),
-        pictures_every=max(1, steps // 2),
+        pictures_every=max(1, steps // run.moments),
         keep_checkpoints=1,
         audit=False,
         tensorboard=False,
