@@ -15,6 +15,7 @@ from scenelift.adapt.checkpoint import CheckpointError
 from scenelift.adapt.config import RunError, TrainConfig, TrainContent, TrainExecution
 from scenelift.adapt.job import train_run
 from scenelift.adapt.live import LiveTable
+from scenelift.adapt.method import PictureSizeError
 from scenelift.adapt.recipes import recipe, recipes
 from scenelift.adapt.tasks import LabelError
 from scenelift.adapt.train import TrainingError
@@ -27,7 +28,7 @@ from scenelift.datasets.store import StoreError
 from scenelift.datasets.tar_index import TarError
 
 _FAULTS_OF_INPUT = (
-    RunError, CheckpointError, WeightsError, LabelError, BadLabelsError, PhotoError, TarError, StoreError, DenseError, NyudError,
+    RunError, CheckpointError, WeightsError, LabelError, BadLabelsError, PictureSizeError, PhotoError, TarError, StoreError, DenseError, NyudError,
     TrainingError, OSError, ImportError,
 )  # fmt: skip
 """What is told in one line. Anything else is a bug, and keeps its traceback."""

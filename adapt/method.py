@@ -24,6 +24,10 @@ class NonFiniteLossError(ArithmeticError):
     """A loss is not a number."""
 
 
+class PictureSizeError(ValueError):
+    """Pictures do not have the size that a network or a task needs: the message says which."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Clock:
     """Where a run stands."""

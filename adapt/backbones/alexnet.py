@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from scenelift.adapt.backbones.backbone import Backbone, Layer, Taps
+from scenelift.adapt.method import PictureSizeError
 
 NAMES = ("conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7")
 STRIDES = (4, 8, 16, 16, 16, 16, 16)
@@ -151,7 +152,7 @@ class StandardAlexNet(Backbone):
         pooled: Tensor = self.pool5(x)
         if pooled.shape[-2:] != (6, 6):
             height, width = pooled.shape[-2:]
-            raise ValueError(
+            raise PictureSizeError(
                 f"{self.name} has linear layers for a map of 6 x 6, pool5 gave {width} x {height}; "
                 "feed pictures of 227 x 227 (223 to 238), or stop at conv5"
             )

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from scenelift.adapt.method import Features
+from scenelift.adapt.method import Features, PictureSizeError
 
 Taps = Literal["post", "pre"]
 """Whether a feature map is taken after its ReLU or before. Ren and Lee's released code says before and returns after."""
@@ -118,7 +118,7 @@ class Backbone(nn.Module):
     def _check_size(self, image: Float[Tensor, "n 3 h w"]) -> None:
         height, width = image.shape[-2:]
         if min(height, width) < self.min_size_px:
-            raise ValueError(
+            raise PictureSizeError(
                 f"backbone {self.name} needs pictures of at least {self.min_size_px} pixels a side, "
                 f"got {width} x {height}"
             )

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from scenelift.adapt.backbones import Backbone
 from scenelift.adapt.colour import IMAGENET_MEAN, IMAGENET_STD
-from scenelift.adapt.method import Batch, Clock
+from scenelift.adapt.method import Batch, Clock, PictureSizeError
 from scenelift.adapt.network_input import InputNormalisation
 from scenelift.adapt.pictures import draw_image, side_by_side
 from scenelift.adapt.pretext.aberration import colour_matrices, mix_colours
@@ -216,7 +216,7 @@ def pair_sizes(side_px: int, *, settings: ContextSettings) -> tuple[int, int, in
     gap = round(settings.gap * patch)
     jitter = min(max(1, round(settings.jitter * patch)), gap // 2) if settings.jitter else 0
     if patch < 2 or 2 * patch + gap + 2 * jitter > side_px:
-        raise ValueError(
+        raise PictureSizeError(
             f"pictures of {side_px} pixels are too small for two patches of {patch} with a gap of {gap}; "
             "choose larger pictures, a smaller patch or a smaller gap"
         )

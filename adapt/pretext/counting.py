@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from scenelift.adapt.backbones import Backbone
 from scenelift.adapt.colour import IMAGENET_MEAN, IMAGENET_STD, uniform
-from scenelift.adapt.method import Batch, Clock
+from scenelift.adapt.method import Batch, Clock, PictureSizeError
 from scenelift.adapt.network_input import InputNormalisation, normalise
 from scenelift.adapt.pictures import draw_image, side_by_side
 from scenelift.adapt.pretext.task import Pictures, PretextTask
@@ -121,7 +121,7 @@ class Counting(PretextTask):
         features = backbone(seen, until=self._layer.name)[self._layer.name]
         height, width = seen.shape[-2:]
         if min(features.shape[-2:]) < 2:  # where AlexNet's dilated fc6 reads padding alone
-            raise ValueError(
+            raise PictureSizeError(
                 f"tiles of {width} x {height} pixels leave one position of {self._layer.name}: counting needs larger crops"
             )
         counts = torch.relu(self.counter(features.mean(dim=(2, 3)))).float()

@@ -7,6 +7,7 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from scenelift.adapt.backbones import Backbone
+from scenelift.adapt.method import PictureSizeError
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,7 +34,7 @@ class EncoderMap:
         """
         height, width = images.shape[2:]
         if (height, width) != (self.picture_px, self.picture_px):
-            raise ValueError(
+            raise PictureSizeError(
                 f"the system was built for pictures of {self.picture_px} x {self.picture_px} pixels, got {width} x {height}; "
                 f"set the task's picture_px to the side of the crop"
             )

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from scenelift.adapt.backbones import Backbone
 from scenelift.adapt.colour import IMAGENET_MEAN, IMAGENET_STD
-from scenelift.adapt.method import Batch, Clock
+from scenelift.adapt.method import Batch, Clock, PictureSizeError
 from scenelift.adapt.network_input import InputNormalisation
 from scenelift.adapt.pictures import draw_image, side_by_side
 from scenelift.adapt.pretext.aberration import colour_matrices, mix_colours, shift_channels
@@ -169,7 +169,7 @@ def tile_sizes(side_px: int, *, settings: JigsawSettings) -> tuple[int, int, int
     tile = round(settings.tile * cell)
     shift = max(1, round(settings.channel_shift * side_px)) if settings.channel_shift else 0
     if tile < 1 or tile + 2 * shift > cell:
-        raise ValueError(
+        raise PictureSizeError(
             f"pictures of {side_px} pixels give cells of {cell}, in which no tile of {tile} can be shifted by {shift}; "
             "choose larger pictures or a smaller tile"
         )

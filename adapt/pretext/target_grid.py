@@ -6,6 +6,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from scenelift.adapt.backbones import Backbone, Layer
+from scenelift.adapt.method import PictureSizeError
 
 
 def pooled(values: Float[Tensor, "n c h w"], *, stride: int) -> Float[Tensor, "n c _ _"]:
@@ -16,7 +17,7 @@ def pooled(values: Float[Tensor, "n c h w"], *, stride: int) -> Float[Tensor, "n
     """
     height, width = values.shape[-2:]
     if min(height, width) < stride:
-        raise ValueError(
+        raise PictureSizeError(
             f"target_stride {stride} needs pictures of at least that many pixels, got {width} x {height}"
         )
     return F.avg_pool2d(values, stride)

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from scenelift.adapt.colour import gaussian_blur, luma, uniform
+from scenelift.adapt.method import PictureSizeError
 
 (
     _AREA, _ASPECT, _TOP, _LEFT, _MIRROR, _JITTER, _BRIGHTNESS, _CONTRAST, _SATURATION, _HUE, _GREY, _BLUR, _SIGMA, _SOLARISE,
@@ -117,7 +118,7 @@ def random_view(
     height, width = images.shape[2:]
     side_px = min(height, width) if settings.side_px is None else settings.side_px
     if max(height, width) > 2 * side_px:
-        raise ValueError(
+        raise PictureSizeError(
             f"side_px is {side_px}, less than half of the pictures' {width} x {height}: make the crop smaller"
         )
     area = between(_AREA, settings.area) * height * width

@@ -159,3 +159,21 @@ def test_flags_reach_the_task(photos: Path, tmp_path: Path) -> None:
     assert main(words.split()) == 0
     stored = json.loads((tmp_path / "run" / "config.json").read_text())
     assert stored["content"]["method"]["task"] == {"name": "rotation", "layer": "conv4"}
+
+
+@pytest.mark.parametrize("name", [n for n in SYSTEMS if recipe(n).steps > 1])
+def test_crops_that_are_too_small_are_one_line(
+    name: str, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = recipe(name).method.sources[0]
+    words = (
+        f"--recipe {name} --{source} {photos} --out {tmp_path / 'run'} --steps 1 --batch-size 2 --device cpu --no-tensorboard "
+        "--geometry.resize-px 20 --geometry.crop-px 16 --geometry.zoom 1 1 --precision fp32 --validation-batches 1"
+    )
+    code = main(words.split())
+    if code == 0:  # views and patches are enlarged to what the backbone reads
+        assert name in ("context", "simclr", "byol")
+        return
+    told = capsys.readouterr().err.strip().splitlines()[-1]
+    assert code == 1
+    assert "16 x 16" in told or "16 pixels" in told or "8 x 8" in told
