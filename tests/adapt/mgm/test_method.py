@@ -161,8 +161,8 @@ def test_it_learns_what_is_planted() -> None:
         return batch
 
     before = method.validate({"labelled": planted(1000)})
-    for k in range(30):
-        method.step({"labelled": planted(k)}, clock=Clock(step=k, steps=30))
+    for k in range(60):
+        method.step({"labelled": planted(k)}, clock=Clock(step=k, steps=60))
     after = method.validate({"labelled": planted(1000)})
     assert after["loss/depth"] < before["loss/depth"] / 2
     assert after["loss/segmentation"] < before["loss/segmentation"] / 2
