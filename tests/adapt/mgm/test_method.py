@@ -146,7 +146,7 @@ def test_it_learns_what_is_planted() -> None:
             refinement="none",
             self_supervision="none",
             further="none",
-            optimiser=OptimiserSettings(learning_rate=5e-3, schedule="constant"),
+            optimiser=OptimiserSettings(learning_rate=5e-3, schedule="cosine"),
         )
     )
 
