@@ -206,7 +206,11 @@ class BiGAN(PretextTask):
             self.generator(self.encode(backbone, batch["image"])),
             self.generator(self.codes(batch["sample_seed"])),
         )
-        drawn = (draw_image(to_bytes(column)).cpu() for column in columns)
+        factor = max(1, batch["image"].shape[-1] // self._settings.drawn_px)
+        drawn = (
+            draw_image(F.interpolate(to_bytes(column), scale_factor=factor)).cpu()
+            for column in columns
+        )
         return {"bigan": side_by_side(*drawn)}
 
     def encode(self, backbone: Backbone, images: UInt8[Tensor, "n 3 s s"]) -> Float[Tensor, "n z"]:
