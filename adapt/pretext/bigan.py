@@ -10,6 +10,7 @@ learns first and E and G from its new state, not all three at once, for a critic
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
 import torch
@@ -119,6 +120,8 @@ class PairCritic(nn.Module):
 
 class BiGAN(PretextTask):
     """Encoder, generator and the critic of pairs."""
+
+    captions = MappingProxyType({"bigan": ("picture", "G(E(picture))", "from a random code")})
 
     def __init__(
         self, settings: BiGANSettings, backbone: Backbone, *, generator: torch.Generator

@@ -11,6 +11,7 @@ picture, for the squared error leaves what is not hidden free.
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
 import torch
@@ -144,6 +145,8 @@ class Decoder(nn.Module):
 
 class ContextEncoder(PretextTask):
     """Backbone, decoder and, if it is wanted, a critic of the filled picture."""
+
+    captions = MappingProxyType({"context-encoder": ("as seen", "filled by the answer", "picture")})
 
     def __init__(
         self, settings: ContextEncoderSettings, backbone: Backbone, *, generator: torch.Generator

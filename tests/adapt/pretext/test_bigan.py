@@ -226,7 +226,7 @@ def test_bfloat16_runs_and_pictures_are_drawn() -> None:
     scalars = method.step({"real": batch_of(4)}, clock=NOW)
     assert scalars["loss/task"].dtype == scalars["loss/critic"].dtype == torch.float32
     (drawn,) = method.pictures({"real": batch_of(4)}).values()
-    assert drawn.shape == (4, 16, 3 * 16 + 8, 3)
+    assert drawn.shape == (4, 32, 3 * 32 + 8, 3)  # drawn at 16, shown as large as the photos
 
 
 def test_figures_of_one_who_always_draws_the_mean() -> None:
