@@ -13,11 +13,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean
 
 import torch
 import tyro
-from scipy import stats
 
 from scenelift.adapt.job import build_method
 from scenelift.adapt.pretext.recipes import LARGE, recipes
@@ -30,6 +29,7 @@ from scenelift.benchmarks.experiments.runs import (
     last_figures,
     train_all,
 )
+from scenelift.benchmarks.statistics import mean_with_interval
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -166,27 +166,14 @@ def write_table(folder: Path, rows: Sequence[Row]) -> None:
         "|---|---|---|---|---|---|",
     ]
     for row in rows:
-        low, high = interval(row.values)
-        spread = f" [{low:.3g}, {high:.3g}]" if math.isfinite(low) else ""
+        found = mean_with_interval(row.values)
+        spread = f" ± {found.half_width:.2g}" if math.isfinite(found.half_width) else ""
         better = "lower" if row.lower_is_better else "higher"
         lines.append(
-            f"| {row.system} | {row.figure.replace('/', ', ')} ({better}) | {mean(row.values):.3g}{spread} "
+            f"| {row.system} | {row.figure.replace('/', ', ')} ({better}) | {found.value:.3g}{spread} "
             f"| {mean(row.untrained):.3g} | {mean(row.baselines):.3g} | {row.steps:,} |"
         )
     (folder / "table.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def interval(values: Sequence[float]) -> tuple[float, float]:
-    """Return Student's 95 % interval of a mean; not a number for a single value.
-
-    >>> low, high = interval([1.0, 2.0, 3.0])
-    >>> round(low, 2), round(high, 2)
-    (-0.48, 4.48)
-    """
-    if len(values) < 2:
-        return math.nan, math.nan
-    half = float(stats.t.ppf(0.975, len(values) - 1)) * stdev(values) / math.sqrt(len(values))
-    return mean(values) - half, mean(values) + half
 
 
 def _sources(name: str) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from photo_trees import photo, write_tree
 
-from scenelift.benchmarks.experiments.pretext_table import PretextTable, interval, main
+from scenelift.benchmarks.experiments.pretext_table import PretextTable, main
 
 
 @pytest.fixture
@@ -76,9 +76,3 @@ def test_a_run_of_another_length_is_not_mixed_in(
     assert main(replace(config, seeds=1)) == 0
     assert main(replace(config, seeds=1, steps=3)) == 1
     assert "differs in steps" in capsys.readouterr().err
-
-
-def test_the_interval_is_students() -> None:
-    low, high = interval([1.0, 2.0, 3.0])
-    assert low == pytest.approx(2 - 2.4841, abs=1e-3)
-    assert high == pytest.approx(2 + 2.4841, abs=1e-3)
