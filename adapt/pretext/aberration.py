@@ -47,4 +47,5 @@ def shift_channels(
 ) -> Int64[Tensor, "n p 3 2"]:
     """Return how far each channel of a patch is moved, down and right, from -most to most; nothing where `still` (Bool n)."""
     moved = (shares * (2 * most_px + 1)).long() - most_px
-    return moved.unflatten(2, (3, 2)) * (~still)[:, None, None, None]
+    axes: Tensor = moved.unflatten(2, (3, 2))
+    return axes * (~still)[:, None, None, None]

@@ -74,7 +74,7 @@ class Siamese(nn.Module):
         maps = backbone(inputs, until=self._layer.name)[self._layer.name]
         each, *above = self.layers.children()
         codes = each(F.adaptive_max_pool2d(maps, self._map_px))
-        together = codes.reshape(count, number * codes.shape[1], 1, 1)
+        together: Tensor = codes.reshape(count, number * codes.shape[1], 1, 1)
         for layer in above:
             together = layer(together)
         return together.flatten(1).float()

@@ -14,8 +14,8 @@ from small_networks import lived_in_backbone, noise_pictures
 
 from scenelift.adapt.backbones import Backbone, empty_backbone
 from scenelift.adapt.fold import fold_batch_norm, to_standard_alexnet
+from scenelift.adapt.network_input import InputNormalisation
 from scenelift.adapt.weights import (
-    InputNormalisation,
     WeightsError,
     export_onnx,
     load_weights,
