@@ -4,7 +4,7 @@ Pure functions of what was logged; a verdict is made from the run's later half u
 fill the first.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -136,13 +136,26 @@ def judge_loss(series: Series, *, held_out: Series | None, task: str) -> Verdict
     return Verdict(subject=subject, state="good", finding=f"{finding}; held-out {last:.3g}.")
 
 
+def held_against(name: str, known: Container[str]) -> str | None:
+    """Name the figure of who knows nothing that a figure is held against: chance for an accuracy, else a baseline.
+
+    >>> held_against("error/colour", ["chance/colour", "baseline/colour"])
+    'baseline/colour'
+    """
+    kind, _, subject = name.partition("/")
+    if kind not in JUDGED:
+        return None
+    order = BASELINES if kind == "accuracy" else tuple(reversed(BASELINES))
+    return next((f"{other}/{subject}" for other in order if f"{other}/{subject}" in known), None)
+
+
 def judge_baselines(val: Columns) -> list[Verdict]:
     """Say of each figure on held-out pictures how it stands to that of who knows nothing."""
     verdicts = []
     for name, series in val.items():
         kind, _, subject = name.partition("/")
-        against = next((f"{b}/{subject}" for b in BASELINES if f"{b}/{subject}" in val), None)
-        if kind not in JUDGED or against is None:
+        against = held_against(name, val)
+        if against is None:
             continue
         found, baseline = float(series.value[-1]), float(val[against].value[-1])
         better = found < baseline if kind == "error" else found > baseline

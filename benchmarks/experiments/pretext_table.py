@@ -22,7 +22,7 @@ from scenelift.adapt.job import build_method
 from scenelift.adapt.pretext.recipes import LARGE, recipes
 from scenelift.adapt.recipes import recipe
 from scenelift.adapt.run_data import open_data, validation_batches
-from scenelift.adapt.verdicts import BASELINES, JUDGED
+from scenelift.adapt.verdicts import held_against
 from scenelift.benchmarks.experiments.runs import (
     ExperimentError,
     Run,
@@ -123,9 +123,8 @@ def collect(system: str, runs: Sequence[Run]) -> list[Row]:
     before = [untrained_figures(run) for run in runs]
     rows = []
     for name in found[0]:
-        kind, _, subject = name.partition("/")
-        against = next((f"{b}/{subject}" for b in BASELINES if f"{b}/{subject}" in found[0]), None)
-        if kind in JUDGED and against is not None:
+        against = held_against(name, found[0])
+        if against is not None:
             rows.append(
                 Row(
                     system=system,

@@ -185,3 +185,11 @@ def test_short_runs_are_judged_without_trouble(count: int) -> None:
 def test_waiting_for_data_is_told() -> None:
     assert verdicts.judge_waiting({"rate/wait_share": series(lambda _: 0.5)}).state == "watch"
     assert verdicts.judge_waiting({"rate/wait_share": series(lambda _: 0.05)}).state == "good"
+
+
+def test_an_error_is_not_held_against_chance() -> None:
+    known = ("accuracy/colour", "chance/colour", "error/colour", "baseline/colour")
+    assert verdicts.held_against("accuracy/colour", known) == "chance/colour"
+    assert verdicts.held_against("error/colour", known) == "baseline/colour"
+    assert verdicts.held_against("loss/colour", known) is None
+    assert verdicts.held_against("quality/psnr_db", known) is None
