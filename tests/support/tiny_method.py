@@ -27,7 +27,7 @@ class MeanColour:
 
     @property
     def input_normalisation(self) -> InputNormalisation:
-        return InputNormalisation(mean=(0.0,) * 3, std=(1.0,) * 3)
+        return InputNormalisation(mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
 
     def step(self, batches: Mapping[StreamName, Batch], *, clock: Clock) -> dict[str, Tensor]:
         self.seen += batches[self._stream]["sample_seed"].tolist()

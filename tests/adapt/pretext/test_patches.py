@@ -124,7 +124,7 @@ def test_pixelation_leaves_the_others_alone() -> None:
 
 
 def test_patches_look_like_pictures_to_the_network_that_reads_them() -> None:
-    plain = InputNormalisation(mean=(0.5,) * 3, std=(1.0,) * 3)
+    plain = InputNormalisation(mean=(0.5, 0.5, 0.5), std=(1.0, 1.0, 1.0))
     assert scale_of(plain) == pytest.approx(0.226, abs=1e-3)
     assert scale_of(LIGHTNESS_INPUT) == pytest.approx(0.452, abs=2e-3)
 

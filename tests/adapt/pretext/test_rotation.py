@@ -99,9 +99,11 @@ def test_pictures_are_turned_back_by_the_answer(right: bool) -> None:
     turns = torch.arange(4).repeat_interleave(4)
     answer = torch.nn.functional.one_hot(turns if right else (turns + 1) % 4, 4).float() * 1e6
     assert isinstance(method.task, Rotation)
-    method.task.classifier.register_forward_hook(
-        lambda _module, _inputs, logits: answer.add(logits)
-    )
+
+    def prompt(_module: object, _inputs: object, logits: torch.Tensor) -> torch.Tensor:
+        return answer + logits
+
+    method.task.classifier.register_forward_hook(prompt)
     drawn = method.pictures({"real": batch})["rotation"]
     assert drawn.shape == (4, 48, 2 * 48 + 4, 3)
     upright = batch["image"].permute(0, 2, 3, 1)
