@@ -3,7 +3,8 @@
     python -m scenelift.benchmarks.experiments.pretext_table --real miniplaces.tar --large voc2007.tar --labelled tiny_imagenet.tar --out DIR
 
 Prints the plan first (`--plan`: only that), does the runs one after the other, goes on after a kill, and writes `table.json` and
-`table.md` into DIR. The figures are those of held-out pictures at the end of each run; intervals are Student's, over seeds.
+`table.md` into DIR. The figures are those of held-out pictures at the end of each run. A gain is the difference to who knows nothing,
+seed by seed on the same pictures, with Student's interval.
 """
 
 import json
@@ -161,16 +162,16 @@ def write_table(folder: Path, rows: Sequence[Row]) -> None:
     text = json.dumps([asdict(row) for row in rows], indent=1)
     (folder / "table.json").write_text(text, encoding="utf-8")
     lines = [
-        "| system | figure | held-out | untrained | knowing nothing | steps |",
-        "|---|---|---|---|---|---|",
+        "| system | figure | held-out | untrained | knowing nothing | gain, 95 % | steps |",
+        "|---|---|---|---|---|---|---|",
     ]
     for row in rows:
-        found = mean_with_interval(row.values)
-        spread = f" ± {found.half_width:.2g}" if math.isfinite(found.half_width) else ""
+        gain = mean_with_interval([v - b for v, b in zip(row.values, row.baselines, strict=True)])
+        spread = f" ± {gain.half_width:.2g}" if math.isfinite(gain.half_width) else ""
         better = "lower" if row.lower_is_better else "higher"
         lines.append(
-            f"| {row.system} | {row.figure.replace('/', ', ')} ({better}) | {found.value:.3g}{spread} "
-            f"| {mean(row.untrained):.3g} | {mean(row.baselines):.3g} | {row.steps:,} |"
+            f"| {row.system} | {row.figure.replace('/', ', ')} ({better}) | {mean(row.values):.3g} | {mean(row.untrained):.3g} "
+            f"| {mean(row.baselines):.3g} | {gain.value:+.3g}{spread} | {row.steps:,} |"
         )
     (folder / "table.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
