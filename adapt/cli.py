@@ -98,12 +98,22 @@ def _parse(words: Sequence[str], *, base: TrainContent) -> TrainConfig:
 
     return tyro.cli(
         configure,
-        args=[_SHORT.get(word, word) for word in words],
+        args=[_whole(word) for word in words],
         prog="adapt-train",
         description=_DESCRIPTION.format(recipes=", ".join(name for name, _ in recipes())),
         # The recipe chooses the method; its flags then are those of --method.
         config=(tyro.conf.AvoidSubcommands,),
     )
+
+
+def _whole(word: str) -> str:
+    """Put the part that a flag left out before it.
+
+    >>> _whole("--self-supervision=rotation")
+    '--method.self-supervision=rotation'
+    """
+    flag, equals, value = word.partition("=")
+    return _SHORT.get(flag, flag) + equals + value
 
 
 def _is_chief() -> bool:
