@@ -302,10 +302,10 @@ class ContextEncoder(PretextTask):
 
 
 def weighted_error(
-    drawn: Float[Tensor, "n 3 s s"],
-    truth: Float[Tensor, "n 3 s s"],
+    drawn: Float[Tensor, "n 3 h w"],
+    truth: Float[Tensor, "n 3 h w"],
     *,
-    weight: Float[Tensor, "_n 1 s s"],
+    weight: Float[Tensor, "_n 1 h w"],
 ) -> Float[Tensor, ""]:
     """Average weight times squared error over the pixels with a weight and over colours.
 
@@ -319,9 +319,9 @@ def weighted_error(
 
 
 def psnr_db(
-    drawn: Float[Tensor, "n 3 s s"],
-    truth: Float[Tensor, "n 3 s s"],
-    hidden: Bool[Tensor, "_n 1 s s"],
+    drawn: Float[Tensor, "n 3 h w"],
+    truth: Float[Tensor, "n 3 h w"],
+    hidden: Bool[Tensor, "_n 1 h w"],
 ) -> Float[Tensor, ""]:
     """Return the peak signal to noise ratio in decibels of the hidden part, over all pictures together; colours from -1 to 1."""
     error = weighted_error(drawn.clamp(-1, 1), truth, weight=hidden.float())

@@ -65,9 +65,9 @@ def fill_from_border(
     Each level halves the picture, averaging over what is seen, until nothing is hidden; then holes are filled from the level
     below. 0 where all of a picture is hidden.
 
-    >>> row = torch.tensor([[[[0.2, 9.0, 0.6, 0.6]]]])
-    >>> fill_from_border(row, torch.tensor([[[[False, True, False, False]]]])).round(decimals=1).tolist()
-    [[[[0.2, 0.3, 0.6, 0.6]]]]
+    >>> row = torch.tensor([[[[0.25, 9.0, 0.75, 0.75]]]])
+    >>> fill_from_border(row, torch.tensor([[[[False, True, False, False]]]])).tolist()
+    [[[[0.25, 0.375, 0.75, 0.75]]]]
     """
     height, width = colours.shape[2:]
     seen = (~hidden).to(colours.dtype)
