@@ -11,27 +11,10 @@ import tyro
 from rich.console import Console
 from rich.logging import RichHandler
 
-from scenelift.adapt.checkpoint import CheckpointError
-from scenelift.adapt.config import RunError, TrainConfig, TrainContent, TrainExecution
-from scenelift.adapt.job import train_run
+from scenelift.adapt.config import TrainConfig, TrainContent, TrainExecution
+from scenelift.adapt.job import INPUT_FAULTS, train_run
 from scenelift.adapt.live import LiveTable
-from scenelift.adapt.method import PictureSizeError
 from scenelift.adapt.recipes import recipe, recipes
-from scenelift.adapt.tasks import LabelError
-from scenelift.adapt.train import TrainingError
-from scenelift.adapt.weights import WeightsError
-from scenelift.datasets.dense import DenseError
-from scenelift.datasets.labelled import LabelError as BadLabelsError
-from scenelift.datasets.nyud import NyudError
-from scenelift.datasets.photo_files import PhotoError
-from scenelift.datasets.store import StoreError
-from scenelift.datasets.tar_index import TarError
-
-_FAULTS_OF_INPUT = (
-    RunError, CheckpointError, WeightsError, LabelError, BadLabelsError, PictureSizeError, PhotoError, TarError, StoreError, DenseError, NyudError,
-    TrainingError, OSError, ImportError,
-)  # fmt: skip
-"""What is told in one line. Anything else is a bug, and keeps its traceback."""
 
 _SHORT = {"--self-supervision": "--method.self-supervision"}
 """Flags that may leave out where they belong."""
@@ -73,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     try:
         report = _train(config, console=console)
-    except _FAULTS_OF_INPUT as error:
+    except INPUT_FAULTS as error:
         print(f"adapt-train: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -18,7 +18,7 @@ from scenelift.adapt.config import RunError, TrainConfig, TrainContent
 from scenelift.adapt.diagnosis import diagnose_after, diagnose_before
 from scenelift.adapt.ema import WeightAverage
 from scenelift.adapt.feature_alignment import FeatureAlignment, FeatureAlignmentSettings
-from scenelift.adapt.method import Adapts, Method
+from scenelift.adapt.method import Adapts, Method, PictureSizeError
 from scenelift.adapt.mgm.method import Mgm
 from scenelift.adapt.mgm.networks import Facts
 from scenelift.adapt.mgm.settings import MgmSettings
@@ -29,9 +29,28 @@ from scenelift.adapt.pretext.method import Pretext, PretextSettings
 from scenelift.adapt.report import write_report
 from scenelift.adapt.run_data import RunData, open_data, open_stream, validation_batches
 from scenelift.adapt.run_folder import prepare_folder
-from scenelift.adapt.train import Observer, Pace, RunState, recalibrate, train
-from scenelift.adapt.weights import export_onnx, load_weights, load_weights_into, save_weights
+from scenelift.adapt.tasks import LabelError
+from scenelift.adapt.train import Observer, Pace, RunState, TrainingError, recalibrate, train
+from scenelift.adapt.weights import (
+    WeightsError,
+    export_onnx,
+    load_weights,
+    load_weights_into,
+    save_weights,
+)
+from scenelift.datasets.dense import DenseError
+from scenelift.datasets.labelled import LabelError as BadLabelsError
 from scenelift.datasets.loaders import Source, fixed_batches
+from scenelift.datasets.nyud import NyudError
+from scenelift.datasets.photo_files import PhotoError
+from scenelift.datasets.store import StoreError
+from scenelift.datasets.tar_index import TarError
+
+INPUT_FAULTS = (
+    RunError, CheckpointError, WeightsError, LabelError, BadLabelsError, PictureSizeError, PhotoError, TarError, StoreError, DenseError, NyudError,
+    TrainingError, OSError, ImportError,
+)  # fmt: skip
+"""What is told in one line. Anything else is a bug, and keeps its traceback."""
 
 
 def train_run(config: TrainConfig, *, observer: Observer) -> Path:
