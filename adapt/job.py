@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from accelerate import PartialState
 
-from scenelift.adapt.backbones import Backbone
+from scenelift.adapt.backbones import Backbone, BackboneError
 from scenelift.adapt.checkpoint import (
     CheckpointError,
     differences,
@@ -47,7 +47,7 @@ from scenelift.datasets.store import StoreError
 from scenelift.datasets.tar_index import TarError
 
 INPUT_FAULTS = (
-    RunError, CheckpointError, WeightsError, LabelError, BadLabelsError, PictureSizeError, PhotoError, TarError, StoreError, DenseError, NyudError,
+    RunError, BackboneError, CheckpointError, WeightsError, LabelError, BadLabelsError, PictureSizeError, PhotoError, TarError, StoreError, DenseError, NyudError,
     TrainingError, OSError, ImportError,
 )  # fmt: skip
 """What is told in one line. Anything else is a bug, and keeps its traceback."""

@@ -14,6 +14,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from scenelift.adapt.network_input import network_input
+from scenelift.adapt.weights import WeightsError
 from scenelift.benchmarks.network import Network
 
 _BATCH = 64
@@ -51,11 +52,11 @@ def inception_features(path: Path, *, device: torch.device) -> PictureFeatures:
         device: Where it goes.
 
     Raises:
-        ValueError: if the file is missing or holds something else.
+        WeightsError: if the file is missing or holds something else.
         ImportError: if torch-fidelity is not installed.
     """
     if not path.is_file():
-        raise ValueError(
+        raise WeightsError(
             f"{path}: no such file; it is pt_inception-2015-12-05-6726825d.pth of github.com/toshas/torch-fidelity/releases"
         )
     try:
@@ -79,7 +80,7 @@ def inception_features(path: Path, *, device: torch.device) -> PictureFeatures:
         ValueError,
     ) as error:
         cause = " ".join(str(error).split())[:120]
-        raise ValueError(
+        raise WeightsError(
             f"{path}: does not hold the weights of torch-fidelity's Inception: {cause}"
         ) from error
     network = network.to(device).eval().requires_grad_(False)

@@ -13,10 +13,18 @@
 import torch
 
 from scenelift.adapt.backbones.alexnet import PAPER, SMALL, AlexNet, StandardAlexNet
-from scenelift.adapt.backbones.backbone import Backbone, Layer, Taps
+from scenelift.adapt.backbones.backbone import Backbone, BackboneError, Layer, Taps
 from scenelift.adapt.initialise import Init, initialise, without_weights
 
-__all__ = ["BACKBONES", "Backbone", "Layer", "Taps", "build_backbone", "empty_backbone"]
+__all__ = [
+    "BACKBONES",
+    "Backbone",
+    "BackboneError",
+    "Layer",
+    "Taps",
+    "build_backbone",
+    "empty_backbone",
+]
 
 BACKBONES = (
     "alexnet",
@@ -48,7 +56,7 @@ def build_backbone(
         taps: Whether feature maps are taken after the ReLU, as the released code does, or before.
 
     Raises:
-        ValueError: if there is no such network, initialisation or tap; the message lists what there is.
+        BackboneError, ValueError: if there is no such network, initialisation or tap; the message lists what there is.
         ImportError: if the network needs timm and it is not installed.
     """
     if name.startswith("timm:"):
@@ -94,7 +102,7 @@ def _construct(name: str, *, taps: Taps) -> Backbone:
             return MgmResNet(name=name, divisor=4 if name.endswith("small") else 1, taps=taps)
         case _:
             known = ", ".join(BACKBONES)
-            raise ValueError(f"there is no backbone {name!r}; choose one of {known}, timm:NAME")
+            raise BackboneError(f"there is no backbone {name!r}; choose one of {known}, timm:NAME")
 
 
 def _build_timm(name: str, *, generator: torch.Generator, init: Init, taps: Taps) -> Backbone:

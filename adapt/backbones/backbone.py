@@ -15,6 +15,10 @@ Taps = Literal["post", "pre"]
 TAPS: tuple[Taps, ...] = ("post", "pre")
 
 
+class BackboneError(ValueError):
+    """A backbone or a layer that does not exist."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Layer:
     """One feature map that a backbone returns."""
@@ -77,14 +81,14 @@ class Backbone(nn.Module):
         """Find a layer by its name or another name of it.
 
         Raises:
-            ValueError: if there is none; the message lists the layers.
+            BackboneError: if there is none; the message lists the layers.
         """
         canonical = self._aliases.get(name, name)
         for layer in self.layers:
             if layer.name == canonical:
                 return layer
         known = ", ".join(layer.name for layer in self.layers)
-        raise ValueError(f"backbone {self.name} has no layer {name!r}; its layers are {known}")
+        raise BackboneError(f"backbone {self.name} has no layer {name!r}; its layers are {known}")
 
     def forward(self, image: Float[Tensor, "n 3 h w"], *, until: str | None = None) -> Features:
         """Return the feature maps of a batch of normalised pictures.
@@ -97,7 +101,7 @@ class Backbone(nn.Module):
             Feature maps by layer name, in order of depth.
 
         Raises:
-            ValueError: if the pictures are too small, or there is no layer `until`.
+            PictureSizeError, BackboneError: if the pictures are too small, or there is no layer `until`.
         """
         last = self.layer(self.output_layer if until is None else until).name
         self._check_size(image)

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from scenelift.adapt.backbones.backbone import Backbone, Layer, Taps
+from scenelift.adapt.backbones.backbone import Backbone, BackboneError, Layer, Taps
 from scenelift.adapt.method import Features
 
 
@@ -18,10 +18,10 @@ class TimmBackbone(Backbone):
 
         Raises:
             ImportError: if timm is missing; the message says how to install it.
-            ValueError: if timm has no such network, it gives no maps, or maps before a ReLU are asked for.
+            BackboneError: if timm has no such network, it gives no maps, or maps before a ReLU are asked for.
         """
         if taps != "post":
-            raise ValueError(f"backbone {name} gives its feature maps after the activation only")
+            raise BackboneError(f"backbone {name} gives its feature maps after the activation only")
         network = _feature_network(name)
         infos = network.feature_info.get_dicts()  # type: ignore[operator, union-attr]
         super().__init__(
@@ -61,11 +61,11 @@ def _feature_network(name: str) -> torch.nn.Module:
     model = name.removeprefix("timm:")
     # Anything else, such as `hf-hub:` or `local-dir:`, would fetch or read what a file of weights names.
     if not re.fullmatch(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)?", model) or not timm.is_model(model):
-        raise ValueError(
+        raise BackboneError(
             f"timm {timm.__version__} has no network {model!r}; see timm.list_models()"
         )
     try:
         network: torch.nn.Module = timm.create_model(model, pretrained=False, features_only=True)
     except (RuntimeError, AttributeError, NotImplementedError) as error:
-        raise ValueError(f"{name} gives no feature maps: {error}") from error
+        raise BackboneError(f"{name} gives no feature maps: {error}") from error
     return network

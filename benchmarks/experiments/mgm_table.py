@@ -28,7 +28,7 @@ from scenelift.benchmarks.experiments.mgm_judged import (
 )
 from scenelift.benchmarks.experiments.mgm_plan import GAN, METHODS, Plan, Wanted, make_plan
 from scenelift.benchmarks.experiments.mgm_report import Made, Outcome, Row, write_outcome
-from scenelift.benchmarks.experiments.runs import Run, is_done, train_all
+from scenelift.benchmarks.experiments.runs import FAULTS, Run, is_done, train_all
 from scenelift.benchmarks.network import open_network
 from scenelift.benchmarks.picture_features import (
     PictureFeatures,
@@ -100,7 +100,7 @@ def main(config: MgmTable) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
         return _run(config)
-    except (ValueError, OSError, ImportError) as error:
+    except FAULTS as error:
         print(f"mgm_table: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

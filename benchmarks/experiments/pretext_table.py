@@ -19,12 +19,13 @@ from statistics import mean
 import torch
 import tyro
 
-from scenelift.adapt.job import INPUT_FAULTS, build_method
+from scenelift.adapt.job import build_method
 from scenelift.adapt.pretext.recipes import LARGE, recipes
 from scenelift.adapt.recipes import recipe
 from scenelift.adapt.run_data import open_data, validation_batches
 from scenelift.adapt.verdicts import held_against
 from scenelift.benchmarks.experiments.runs import (
+    FAULTS,
     ExperimentError,
     Run,
     last_figures,
@@ -93,7 +94,7 @@ def main(config: PretextTable) -> int:
         if config.plan:
             return 0
         train_all([run for of_system in runs.values() for run in of_system], device=config.device)
-    except (ExperimentError, *INPUT_FAULTS) as error:
+    except FAULTS as error:
         print(f"pretext_table: {error}", file=sys.stderr)
         return 1
     rows = [row for name, of_system in runs.items() for row in collect(name, of_system)]

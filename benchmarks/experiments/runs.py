@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scenelift.adapt.config import TrainConfig, TrainContent, TrainExecution
-from scenelift.adapt.job import train_run
+from scenelift.adapt.job import INPUT_FAULTS, train_run
 from scenelift.adapt.log import Metrics, read_metrics
 from scenelift.adapt.plain import to_plain
 
@@ -33,6 +33,10 @@ class Run:
 
 class ExperimentError(ValueError):
     """An experiment that cannot go on."""
+
+
+FAULTS = (ExperimentError, *INPUT_FAULTS)
+"""What is told in one line: the user's input, not a bug."""
 
 
 def is_done(run: Run) -> bool:

@@ -30,6 +30,7 @@ from scenelift.adapt.initialise import initialise
 from scenelift.adapt.method import Clock
 from scenelift.adapt.network_input import InputNormalisation, network_input
 from scenelift.adapt.optimise import OptimiserSettings, make_optimiser, set_rate
+from scenelift.benchmarks.experiments.runs import FAULTS, ExperimentError
 from scenelift.benchmarks.network import open_network
 from scenelift.benchmarks.picture_features import network_features
 from scenelift.datasets.geometry import Geometry, cut_frame, draw_cut, resize_frame
@@ -119,7 +120,7 @@ def main(config: SceneLabelling) -> int:
     try:
         labels = name_scenes(config)
         write_scene_labels(config.out, labels)
-    except (ValueError, OSError) as error:
+    except FAULTS as error:
         print(f"scene_labels: {error}", file=sys.stderr)
         return 1
     for name, number in Counter(labels.scenes.values()).most_common():
@@ -140,7 +141,7 @@ def name_scenes(config: SceneLabelling) -> SceneLabels:
     held_out = splits.get("val") or splits.get("test")
     chosen = [train.classes.index(name) for name in INDOOR if name in train.classes]
     if len(chosen) < 2 or held_out is None:
-        raise ValueError(
+        raise ExperimentError(
             f"{config.places}: wants a held-out split and at least two of the categories {', '.join(INDOOR)}"
         )
     frames = [open_nyud(config.data, split=split) for split in ("train", "test")]
@@ -241,7 +242,9 @@ def held_out_accuracy(
     """
     asked = [index for index in range(len(photos)) if photos.label(index) in chosen]
     if not asked:
-        raise ValueError(f"{photos.title}: no held-out photo of the categories {', '.join(INDOOR)}")
+        raise ExperimentError(
+            f"{photos.title}: no held-out photo of the categories {', '.join(INDOOR)}"
+        )
     images = torch.stack([_square(photos.image(index), side_px=side_px) for index in asked])
     said = answers(score, images).argmax(dim=1).tolist()
     right = sum(chosen[s] == photos.label(index) for s, index in zip(said, asked, strict=True))

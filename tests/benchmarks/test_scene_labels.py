@@ -7,6 +7,7 @@ import pytest
 from nyud_runs import nyud_files, png
 from photo_trees import write_tar, write_tree
 
+from scenelift.benchmarks.experiments import scene_labels
 from scenelift.benchmarks.experiments.scene_labels import SceneLabelling, main
 from scenelift.datasets.scene_labels import read_scene_labels
 
@@ -69,3 +70,23 @@ def test_what_is_missing_ends_in_one_line(
     assert main(outdoors) == 1
     assert "at least two of the categories bathroom, bedroom" in capsys.readouterr().err
     assert not (tmp_path / "s.json").exists()
+
+
+def test_an_unknown_network_ends_in_one_line_and_a_bug_does_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = SceneLabelling(
+        places=places(tmp_path),
+        data=frames(tmp_path),
+        out=tmp_path / "s.json",
+        backbone="alexnett",
+    )
+    assert main(config) == 1
+    assert "there is no backbone 'alexnett'; choose one of alexnet" in capsys.readouterr().err
+
+    def broken(_config: SceneLabelling, _train: object) -> None:
+        raise ValueError("a bug")
+
+    monkeypatch.setattr(scene_labels, "teach", broken)
+    with pytest.raises(ValueError, match="a bug"):
+        main(config)
