@@ -78,14 +78,21 @@ def imagenet() -> TrainContent:
 
 
 def context() -> TrainContent:
-    """Return Doersch et al.'s (ICCV 2015): patches of 32 pixels, which keep a map at stride 2 in conv1.
+    """Return Doersch et al.'s (ICCV 2015): patches of 38 pixels, which keep a map at stride 2 in conv1.
 
-    Colours are projected, not dropped, and patches are a quarter of the side: so short a run learns nothing else.
+    Colours are projected, not dropped, and patches are nearly a third of the side: so short a run learns little else. The least
+    pixels of a pixelated patch are 100, as published.
     """
     return _desk(
-        ContextSettings(patch=0.25, colour="project", fc6=256, fc7=(256,), conv1_stride=2),
+        ContextSettings(
+            patch=0.3,
+            colour="project",
+            least_pixels=100 / 38**2,
+            fc6=256,
+            fc7=(256,),
+            conv1_stride=2,
+        ),
         batch_size=48,
-        learning_rate=1e-3,
         resize_px=136,
         crop_px=128,
         zoom=(1.0, 1.2),
