@@ -21,7 +21,12 @@ class Decoders(nn.Module):
     """A decoder for each task, alone on the backbone's last map: nothing is shared and no finer map is read."""
 
     def __init__(
-        self, backbone: Backbone, channels: Mapping[str, int], *, width: float = 1.0
+        self,
+        backbone: Backbone,
+        channels: Mapping[str, int],
+        *,
+        width: float = 1.0,
+        answer_stride: int = 1,
     ) -> None:
         """Build a decoder for each task.
 
@@ -29,10 +34,12 @@ class Decoders(nn.Module):
             backbone: What they read. Each stage doubles its last map until positions are pixels.
             channels: Of the answer, by task.
             width: Factor on `CHANNELS`.
+            answer_stride: Pixels between two positions that are answered, a power of two: the last doublings are left out, and
+                the pixels between are interpolated.
 
         Raises:
-            ValueError: if there is no task, an answer has no channel, the backbone's last layer is no map, or the width is not
-                positive.
+            ValueError: if there is no task, an answer has no channel, the backbone's last layer is no map, the width is not
+                positive, or the answers' stride is no power of two below the backbone's.
         """
         super().__init__()
         if not channels or min(channels.values()) < 1:
@@ -48,8 +55,15 @@ class Decoders(nn.Module):
         self.layer = deepest.name
         self._after_relu = backbone.taps == "post"
         num_stages = math.ceil(math.log2(deepest.stride))
+        left_out = answer_stride.bit_length() - 1
+        if answer_stride < 1 or answer_stride != 1 << left_out or left_out >= num_stages:
+            raise ValueError(
+                f"answer_stride must be a power of two below {1 << num_stages}, got {answer_stride}"
+            )
+        self._answer_stride = answer_stride
         # The last stages stay what they are: a finer map needs fewer of the first.
         widths = ((CHANNELS[0],) * max(0, num_stages - len(CHANNELS)) + CHANNELS)[-num_stages:]
+        widths = widths[: num_stages - left_out]
         self.by_task = nn.ModuleDict(
             {
                 task: _decoder(
@@ -77,9 +91,14 @@ class Decoders(nn.Module):
         if not self._after_relu:
             deepest = torch.relu(deepest)
         return {
-            task: _fit(decoder(deepest), width=width, height=height)
+            task: _fit(self._stretch(decoder(deepest)), width=width, height=height)
             for task, decoder in self.by_task.items()
         }
+
+    def _stretch(self, answer: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h2 w2"]:
+        if self._answer_stride == 1:
+            return answer
+        return F.interpolate(answer, scale_factor=self._answer_stride, mode="bilinear")
 
 
 def build_decoders(
@@ -88,10 +107,13 @@ def build_decoders(
     *,
     generator: torch.Generator,
     width: float = 1.0,
+    answer_stride: int = 1,
     init: Init = "default",
 ) -> Decoders:
     """Build `Decoders` with first weights from `generator`, on the CPU; arguments and errors are theirs."""
-    decoders = without_weights(lambda: Decoders(backbone, channels, width=width))
+    decoders = without_weights(
+        lambda: Decoders(backbone, channels, width=width, answer_stride=answer_stride)
+    )
     initialise(decoders, init=init, generator=generator)
     return decoders
 

@@ -38,7 +38,9 @@ def segmentation_loss(
     """
     known = (semantic > 0) & (semantic <= logits.shape[1])
     target = torch.where(known, semantic - 1, -1)
-    value = F.cross_entropy(logits.float(), target, ignore_index=-1, reduction="sum")
+    # One row a pixel: several times faster than over the channels of a map, where these lie side by side in memory.
+    rows = logits.float().permute(0, 2, 3, 1).flatten(0, 2)
+    value = F.cross_entropy(rows, target.flatten(), ignore_index=-1, reduction="sum")
     value, count = totals(value, known.sum().to(value.dtype))
     return value / count.clamp(min=1)
 

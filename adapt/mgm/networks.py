@@ -96,7 +96,7 @@ def build_networks(settings: MgmSettings, *, facts: Facts, generator: torch.Gene
     aligned = [encoder.layer(layer).name for layer in settings.align.layers]
     return Networks(
         encoder=encoder,
-        decoders=build_decoders(encoder, channels, generator=draw[1], width=settings.decoder_width)
+        decoders=_build_decoders(encoder, settings, facts=facts, generator=draw[1])
         if settings.tasks
         else None,
         refinement=build_refinement(
@@ -138,10 +138,8 @@ def build_multi_task(settings: MgmSettings, *, facts: Facts) -> MultiTaskNetwork
     """
     generator = torch.Generator()
     encoder = build_backbone(settings.backbone, generator=generator)
-    channels = task_channels(settings, facts=facts)
     return MultiTaskNetwork(
-        encoder,
-        build_decoders(encoder, channels, generator=generator, width=settings.decoder_width),
+        encoder, _build_decoders(encoder, settings, facts=facts, generator=generator)
     )
 
 
@@ -149,6 +147,18 @@ def task_channels(settings: MgmSettings, *, facts: Facts) -> dict[str, int]:
     """Return how many channels each task's answer has."""
     channels = {"segmentation": len(facts.semantic_classes), "depth": 1, "normal": 3}
     return {task: channels[task] for task in settings.tasks}
+
+
+def _build_decoders(
+    encoder: Backbone, settings: MgmSettings, *, facts: Facts, generator: torch.Generator
+) -> Decoders:
+    return build_decoders(
+        encoder,
+        task_channels(settings, facts=facts),
+        generator=generator,
+        width=settings.decoder_width,
+        answer_stride=settings.answer_stride,
+    )
 
 
 def _linear(inputs: int, outputs: int, *, generator: torch.Generator) -> nn.Linear:

@@ -1,6 +1,7 @@
 """Recipes of multi-task oriented generative modelling and its baselines, on frames with dense labels (`--labelled`).
 
-All but `mgm-paper` are for two CPU cores: pictures of 64 pixels, a narrow encoder and a GAN of a sixteenth of the released width.
+All but `mgm-paper` are for two CPU cores: pictures of 64 pixels, a narrow encoder, answers at every second pixel and a GAN of a
+sixteenth of the released width.
 """
 
 from collections.abc import Callable
@@ -140,7 +141,7 @@ def _with_gan(settings: MgmSettings) -> TrainContent:
 def _desk(settings: MgmSettings, *, steps: int = STEPS) -> TrainContent:
     """Return what all share, so that they differ in their switches alone: sizes, crops, optimisers, steps."""
     falling = OptimiserSettings(
-        name="adam", learning_rate=1e-3, betas=(0.9, 0.999), weight_decay=1e-4, schedule="cosine"
+        name="adam", learning_rate=5e-3, betas=(0.9, 0.999), weight_decay=1e-4, schedule="cosine"
     )
     return TrainContent(
         steps=steps,
@@ -151,13 +152,14 @@ def _desk(settings: MgmSettings, *, steps: int = STEPS) -> TrainContent:
             settings,
             backbone="mgm-resnet-small",
             decoder_width=0.25,
+            answer_stride=2,
             refinement_width=0.125,
             # Attention, half the time of both players, is left out.
             gan=GanSettings(width=0.0625, attention=False, norm_momentum=0.1),
             game=_GAME,
             channels_last=True,
             optimiser=falling,
-            refinement_optimiser=replace(falling, learning_rate=2e-3),
+            refinement_optimiser=replace(falling, learning_rate=1e-2),
             middle_optimiser=replace(falling, weight_decay=0.0),
         ),
         validate_every=250,

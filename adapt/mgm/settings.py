@@ -100,6 +100,8 @@ class MgmSettings:
     """The encoder."""
     decoder_width: float = 1.0
     """Factor on the decoders' channels."""
+    answer_stride: int = 1
+    """Pixels between two positions that are answered, 1 as released; what lies between is interpolated."""
     refinement_width: float = 1.0
     """Factor on the refinement network's channels."""
     tasks: tuple[DenseTask, ...] = TASKS

@@ -140,18 +140,22 @@ def split_brain() -> TrainContent:
 
 
 def bigan() -> TrainContent:
-    """Return BiGAN (Donahue et al., ICLR 2017) with pictures of 32 pixels instead of 64, at five times the published rate.
+    """Return BiGAN (Donahue et al., ICLR 2017) with pictures of 16 pixels instead of 64 and codes of 16 numbers instead of 200.
 
-    Not shown to beat its baseline on photos: on MiniPlaces, seed 0, after 125 of 500 steps G(E(x)) is off by 0.128 squared, the mean
-    picture by 0.060. No longer run has been measured.
+    D is held by spectral norm and learns at a fifth of the rate of E and G: with batch norm and equal rates it told nine pairs of ten apart
+    from the first hundred steps on, and neither E nor G learnt from it.
     """
     base = _desk(
-        BiGANSettings(drawn_px=32, width=32, hidden=512),
-        steps=2000,
-        batch_size=16,
+        BiGANSettings(
+            picture_px=64, drawn_px=16, code_size=16, width=64, hidden=512, critic_norm="spectral"
+        ),
+        batch_size=64,
         learning_rate=1e-3,
+        resize_px=72,
+        crop_px=64,
+        zoom=(0.9, 1.3),
     )
-    return _against_critic(base, critic_rate=1e-3, weight_decay=2.5e-5)
+    return _against_critic(base, critic_rate=2e-4, weight_decay=2.5e-5)
 
 
 def counting() -> TrainContent:

@@ -67,6 +67,29 @@ def test_any_backbone_can_be_decoded_at_any_size(name: str) -> None:
     assert tuple(answer.shape) == (2, 1, 75, 100)
 
 
+@pytest.mark.parametrize("stride", [2, 4])
+def test_what_lies_between_answers_is_interpolated(stride: int) -> None:
+    backbone = empty_backbone("mgm-resnet-small")
+    full, coarse = (
+        build_decoders(
+            backbone, {"depth": 1}, width=NARROW, answer_stride=s, generator=generator_of(1)
+        ).eval()
+        for s in (1, stride)
+    )
+    features = {"layer4": torch.randn(2, 90, 2, 3, generator=generator_of(2))}
+    answer = coarse(features, width=95, height=64)["depth"]
+    assert tuple(answer.shape) == (2, 1, 64, 95)
+    positions = coarse.by_task["depth"](features["layer4"].relu())
+    assert tuple(positions.shape) == (2, 1, 64 // stride, 96 // stride)
+    # The mean over the pixels around a position, away from the border, is what was answered there and beside it.
+    middle = answer[..., stride : 2 * stride, stride : 2 * stride].mean(dim=(2, 3))
+    near = positions[..., :3, :3]
+    assert bool((middle >= near.amin(dim=(2, 3)) - 1e-6).all())
+    assert bool((middle <= near.amax(dim=(2, 3)) + 1e-6).all())
+    num_layers = [sum(1 for _ in decoders.parameters()) for decoders in (full, coarse)]
+    assert num_layers[1] < num_layers[0]
+
+
 def test_an_answer_stays_where_its_place_is() -> None:
     """A change at one place of the last map moves no answer further than two convolutions of 3 x 3 a stage can carry it."""
     backbone = build_backbone("mgm-resnet-small", generator=generator_of(0)).eval()
@@ -210,6 +233,9 @@ def test_what_cannot_be_built_is_said() -> None:
         Decoders(empty_backbone("alexnet-small-standard"), {"depth": 1})
     with pytest.raises(ValueError, match="width must be a positive number, got 0"):
         Decoders(backbone, {"depth": 1}, width=0.0)
+    for stride in (0, 3, 32):
+        with pytest.raises(ValueError, match="answer_stride must be a power of two below 32"):
+            Decoders(backbone, {"depth": 1}, answer_stride=stride)
     with pytest.raises(ValueError, match="at least one task's map"):
         Refinement({}, num_classes=3)
     with pytest.raises(ValueError, match="num_classes must be at least 2, got 1"):

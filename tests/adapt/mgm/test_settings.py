@@ -69,6 +69,7 @@ def test_recipes_differ_in_their_switches_alone() -> None:
     shared = (
         "backbone",
         "decoder_width",
+        "answer_stride",
         "refinement_width",
         "gan",
         "game",
