@@ -79,7 +79,7 @@ def test_what_lies_between_answers_is_interpolated(stride: int) -> None:
     features = {"layer4": torch.randn(2, 90, 2, 3, generator=generator_of(2))}
     answer = coarse(features, width=95, height=64)["depth"]
     assert tuple(answer.shape) == (2, 1, 64, 95)
-    positions = coarse.by_task["depth"](features["layer4"].relu())
+    positions = coarse.by_task["depth"](features["layer4"])
     assert tuple(positions.shape) == (2, 1, 64 // stride, 96 // stride)
     # The mean over the pixels around a position, away from the border, is what was answered there and beside it.
     middle = answer[..., stride : 2 * stride, stride : 2 * stride].mean(dim=(2, 3))
