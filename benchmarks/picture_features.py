@@ -15,7 +15,7 @@ from torch import Tensor
 
 from scenelift.adapt.network_input import network_input
 from scenelift.adapt.weights import WeightsError
-from scenelift.benchmarks.network import Network
+from scenelift.benchmarks.network import RANDOM, Network, open_network
 
 _BATCH = 64
 
@@ -42,6 +42,27 @@ class PictureFeatures:
     def of(self, images: UInt8[Tensor, "n 3 h w"]) -> Float[Tensor, "n d"]:
         """Return the features of pictures, batch by batch, on the CPU."""
         return torch.cat([self.extract(part).float().cpu() for part in images.split(_BATCH)])
+
+
+def open_features(inception: Path | None, *, network: str, device: torch.device) -> PictureFeatures:
+    """Load what pictures are compared by.
+
+    Args:
+        inception: Weights of torch-fidelity's Inception; None if there are none.
+        network: Then a run folder or a file of weights that names its backbone; or `random`, alexnet-small as it is drawn.
+        device: Where it goes.
+
+    Raises:
+        WeightsError: if a file is missing or holds something else.
+        ImportError: if torch-fidelity is wanted and not installed.
+    """
+    if inception is not None:
+        return inception_features(inception, device=device)
+    random = network == RANDOM
+    opened = open_network(
+        network, backbone="alexnet-small" if random else None, seed=0, device=device
+    )
+    return network_features(opened, name="alexnet-small, random" if random else Path(network).stem)
 
 
 def inception_features(path: Path, *, device: torch.device) -> PictureFeatures:

@@ -21,7 +21,7 @@ def load_multi_task(folder: Path, *, device: torch.device) -> tuple[MultiTaskNet
         OSError: if it cannot be opened.
     """
     path, state = _last_state(folder)
-    settings, facts = _configuration(path, state)
+    settings, facts = read_configuration(path, state)
     if not settings.tasks:
         raise CheckpointError(f"{path}: its run learnt no task; name one that did")
     network = build_multi_task(settings, facts=facts)
@@ -42,7 +42,7 @@ def load_gan(
         OSError: if it cannot be opened.
     """
     path, state = _last_state(folder)
-    settings, facts = _configuration(path, state)
+    settings, facts = read_configuration(path, state)
     if settings.further != "gan":
         raise CheckpointError(f"{path}: its run has no generator; name one that trained a GAN")
     networks, averaged = state["method"]["networks"], state["method"]["average"]
@@ -96,8 +96,12 @@ def _last_state(folder: Path) -> tuple[Path, dict[str, Any]]:
     return found[-1], load_checkpoint(found[-1])
 
 
-def _configuration(path: Path, state: Mapping[str, Any]) -> tuple[MgmSettings, Facts]:
-    """Read what the run was asked for, and what its pictures were."""
+def read_configuration(path: Path, state: Mapping[str, Any]) -> tuple[MgmSettings, Facts]:
+    """Read off a checkpoint's state what the run was asked for, and what its pictures were.
+
+    Raises:
+        CheckpointError: if it is of another method.
+    """
     try:
         method = state["config"]["method"]
         if method["kind"] != "mgm":

@@ -12,13 +12,11 @@ from torch import Tensor
 
 from scenelift.adapt.checkpoint import CheckpointError, list_checkpoints, load_checkpoint
 from scenelift.adapt.mgm.hash_noise import normal
-from scenelift.adapt.mgm.load import load_multi_task
+from scenelift.adapt.mgm.load import load_multi_task, read_configuration
 from scenelift.adapt.mgm.method import Mgm
-from scenelift.adapt.mgm.networks import INPUT, Facts
-from scenelift.adapt.mgm.settings import MgmSettings
+from scenelift.adapt.mgm.networks import INPUT
 from scenelift.adapt.network_input import network_input
 from scenelift.adapt.pictures import draw_grid, draw_image, side_by_side, write_png
-from scenelift.adapt.plain import from_plain
 from scenelift.benchmarks.dense_judge import Maps, judge_split
 from scenelift.benchmarks.experiments.runs import Run
 from scenelift.benchmarks.metrics.distribution import frechet_distance, kernel_distance
@@ -104,7 +102,7 @@ def judge_generator(run: Run, sight: Sight) -> Mapping[str, float]:
     """
 
     def judge() -> dict[str, float]:
-        made = generate(run, sight)
+        made = generate(last_checkpoint(run.folder), sight)
         features = sight.by.of(made)
         _, found = nearest(features[:_SHOWN], sight.real_features, k=1)
         pairs = torch.stack([draw_image(made[:_SHOWN]), draw_image(sight.real[found[:, 0]])], dim=1)
@@ -129,8 +127,20 @@ def distances(
     return {by.kernel_name: kernel.mean, by.frechet_name: frechet_distance(one, other)}
 
 
+def last_checkpoint(folder: Path) -> Path:
+    """Return the last checkpoint of a run.
+
+    Raises:
+        CheckpointError: if it has none.
+    """
+    found = list_checkpoints(folder / "checkpoints")
+    if not found:
+        raise CheckpointError(f"{folder}: holds no checkpoint; name the folder of a training run")
+    return found[-1]
+
+
 @torch.no_grad()
-def generate(run: Run, sight: Sight) -> Images:
+def generate(checkpoint: Path, sight: Sight) -> Images:
     """Make a picture for each real one, with the running average of a run's generator; always of the same noise.
 
     Where the run has a middle network, the generator starts from what the encoder sees in the real picture, as it does in training.
@@ -139,13 +149,18 @@ def generate(run: Run, sight: Sight) -> Images:
         CheckpointError: if the run has no generator, or its checkpoint is damaged.
         OSError: if it cannot be read.
     """
-    settings = run.content.method
-    found = list_checkpoints(run.folder / "checkpoints")
-    if not isinstance(settings, MgmSettings) or not found:
-        raise CheckpointError(f"{run.folder}: holds no generator")
-    state = load_checkpoint(found[-1])["method"]
-    facts = from_plain(Facts, state["facts"])
-    alone = replace(settings, gan_from=None, gan_steps=0)
+    whole = load_checkpoint(checkpoint)
+    settings, facts = read_configuration(checkpoint, whole)
+    if settings.further != "gan":
+        raise CheckpointError(
+            f"{checkpoint}: its run has no generator; name one that trained a GAN"
+        )
+    if sight.scenes.numel() and int(sight.scenes.max()) >= len(facts.scenes):
+        raise CheckpointError(
+            f"{checkpoint}: its run knew {len(facts.scenes)} scene classes, fewer than the frames show"
+        )
+    state = whole["method"]
+    alone = replace(settings, gan_from=None, gan_steps=0, further_labels="none", annotator=None)
     method = Mgm(alone, facts=facts, seed=0, device=torch.device("cpu"))
     generator = method.networks()["generator"]
     generator.load_state_dict(state["average"]["networks"]["generator"])

@@ -29,12 +29,7 @@ from scenelift.benchmarks.experiments.mgm_judged import (
 from scenelift.benchmarks.experiments.mgm_plan import GAN, METHODS, Plan, Wanted, make_plan
 from scenelift.benchmarks.experiments.mgm_report import Made, Outcome, Row, write_outcome
 from scenelift.benchmarks.experiments.runs import FAULTS, Run, is_done, train_all
-from scenelift.benchmarks.network import open_network
-from scenelift.benchmarks.picture_features import (
-    PictureFeatures,
-    inception_features,
-    network_features,
-)
+from scenelift.benchmarks.picture_features import RANDOM, PictureFeatures, open_features
 from scenelift.datasets.dense import DenseSource, DenseSplit, open_dense
 from scenelift.datasets.dense_frames import NYU40_CLASSES, DenseError
 from scenelift.datasets.dense_nyud import open_nyud_layout
@@ -76,7 +71,7 @@ class MgmTable:
     """Pictures of each kind in a step."""
     inception: Path | None = None
     """Weights of torch-fidelity's Inception, for KID and FID."""
-    features: str = "random"
+    features: str = RANDOM
     """Without them: the network that pictures are compared by, a run folder or a file of weights; `random`: alexnet-small as it is drawn."""
     plan: bool = False
     """Print what would be done and how long it takes, and end."""
@@ -109,7 +104,7 @@ def main(config: MgmTable) -> int:
 
 
 def _run(config: MgmTable) -> int:
-    by = _features(config)
+    by = open_features(config.inception, network=config.features, device=torch.device("cpu"))
     plan, pace = make_paced_plan(config)
     if config.plan:
         return 0
@@ -206,18 +201,6 @@ def prepare_frames(config: MgmTable, folder: Path) -> None:
                 _logger.info("preparing %s: %d of %d frames", split, done, count)
 
         write_prepared(folder, layout, split=split, resize_px=resize_px, progress=progress)
-
-
-def _features(config: MgmTable) -> PictureFeatures:
-    device = torch.device("cpu")
-    if config.inception is not None:
-        return inception_features(config.inception, device=device)
-    random = config.features == "random"
-    network = open_network(
-        config.features, backbone="alexnet-small" if random else None, seed=0, device=device
-    )
-    name = "alexnet-small, random" if random else Path(config.features).stem
-    return network_features(network, name=name)
 
 
 def _num_scenes(config: MgmTable) -> int:

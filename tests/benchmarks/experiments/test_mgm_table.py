@@ -11,7 +11,7 @@ from photo_trees import write_tar
 
 from scenelift.adapt.config import TrainContent
 from scenelift.adapt.mgm.settings import MgmSettings
-from scenelift.benchmarks.experiments import runs
+from scenelift.benchmarks.experiments import gan_distances, runs
 from scenelift.benchmarks.experiments.mgm_forecast import Forecast
 from scenelift.benchmarks.experiments.mgm_plan import GAN, METHODS, Plan, Wanted, make_plan
 from scenelift.benchmarks.experiments.mgm_report import (
@@ -186,6 +186,17 @@ def test_input_at_fault_ends_in_one_line(
     assert "no such file; it is pt_inception" in capsys.readouterr().err
 
 
+def list_distances(folder: Path, *, run: Path) -> int:
+    return gan_distances.main(
+        gan_distances.GanDistances(run=run, data=folder / "out" / "frames", pictures=4)
+    )
+
+
+def test_distances_need_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert list_distances(tmp_path, run=tmp_path / "none") == 1
+    assert "holds no checkpoint; name the folder of a training run" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_the_command_goes_on_after_a_kill(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
@@ -209,6 +220,12 @@ def test_the_command_goes_on_after_a_kill(
     assert len(done) == 4
     assert (config.out / "report.html").is_file()
     assert (config.out / "runs" / GAN / "share-50-seed-0" / "nearest.png").is_file()
+    # Distances of what the same command left: held-out frames, noise, and the generator's checkpoint.
+    assert list_distances(tmp_path, run=config.out / "runs" / GAN / "share-50-seed-0") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("  ")[0] for line in lines[-3:]] == ["held-out frames", "noise", "step 2"]
+    assert list_distances(tmp_path, run=config.out / "runs" / "mgm-mt" / "share-50-seed-0") == 1
+    assert "its run has no generator" in capsys.readouterr().err
     with pytest.raises(ExperimentError, match="holds a run that differs in steps"):
         plan_of(replace(config, steps=3))
 
