@@ -20,6 +20,7 @@ import torch
 import tyro
 
 from scenelift.adapt.job import build_method
+from scenelift.adapt.plain import from_plain
 from scenelift.adapt.pretext.recipes import LARGE, recipes
 from scenelift.adapt.recipes import recipe
 from scenelift.adapt.run_data import open_data, validation_batches
@@ -94,11 +95,11 @@ def main(config: PretextTable) -> int:
         if config.plan:
             return 0
         train_all([run for of_system in runs.values() for run in of_system], device=config.device)
+        rows = [row for name, of_system in runs.items() for row in collect(name, of_system)]
+        write_table(config.out, rows)
     except FAULTS as error:
         print(f"pretext_table: {error}", file=sys.stderr)
         return 1
-    rows = [row for name, of_system in runs.items() for row in collect(name, of_system)]
-    write_table(config.out, rows)
     print((config.out / "table.md").read_text(encoding="utf-8"))
     return 0
 
@@ -155,11 +156,14 @@ def untrained_figures(run: Run) -> dict[str, float]:
 
 
 def write_table(folder: Path, rows: Sequence[Row]) -> None:
-    """Write `table.json` and `table.md`.
+    """Write `table.json` and `table.md`, which keep the rows of other systems that an earlier call left in the folder.
 
     Raises:
+        ExperimentError: if the earlier table is damaged.
         OSError: if they cannot be written.
     """
+    new = {row.system for row in rows}
+    rows = [*(row for row in _earlier_rows(folder / "table.json") if row.system not in new), *rows]
     text = json.dumps([asdict(row) for row in rows], indent=1)
     (folder / "table.json").write_text(text, encoding="utf-8")
     lines = [
@@ -175,6 +179,16 @@ def write_table(folder: Path, rows: Sequence[Row]) -> None:
             f"| {mean(row.baselines):.3g} | {gain.value:+.3g}{spread} | {row.steps:,} |"
         )
     (folder / "table.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _earlier_rows(path: Path) -> list[Row]:
+    if not path.is_file():
+        return []
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        return [from_plain(Row, row) for row in kept]
+    except (ValueError, TypeError, RecursionError) as error:
+        raise ExperimentError(f"{path}: is no table of ours; remove it") from error
 
 
 def _sources(name: str) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from photo_trees import photo, write_tree
 
-from scenelift.benchmarks.experiments.pretext_table import PretextTable, main
+from scenelift.benchmarks.experiments.pretext_table import PretextTable, Row, main, write_table
 
 
 @pytest.fixture
@@ -68,6 +68,31 @@ def test_bad_input_is_one_line(
     lines = [line for line in capsys.readouterr().err.splitlines() if "pretext_table: " in line]
     assert len(lines) == 1
     assert told in lines[0]
+
+
+def test_a_table_grows_system_by_system(
+    config: PretextTable, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(replace(config, seeds=1, steps=1)) == 0
+    rotation = json.loads((config.out / "table.json").read_text())
+    write_table(config.out, [])
+    assert json.loads((config.out / "table.json").read_text()) == rotation
+    other = Row(
+        system="jigsaw",
+        figure="accuracy/jigsaw",
+        values=(0.5,),
+        baselines=(0.1,),
+        untrained=(0.1,),
+        steps=3,
+    )
+    write_table(config.out, [other])
+    write_table(config.out, [replace(other, values=(0.6,))])
+    kept = json.loads((config.out / "table.json").read_text())
+    assert [row["system"] for row in kept] == ["rotation", "jigsaw"]
+    assert kept[1]["values"] == [0.6]
+    (config.out / "table.json").write_text('[{"system": 3}]')
+    assert main(replace(config, seeds=1, steps=1)) == 1
+    assert "is no table of ours; remove it" in capsys.readouterr().err
 
 
 def test_a_run_of_another_length_is_not_mixed_in(
