@@ -6,6 +6,7 @@ from typing import Literal
 
 import pytest
 import torch
+from pretext_runs import assert_resume_is_exact, noise_batch
 
 from scenelift.adapt.backbones import Backbone, build_backbone
 from scenelift.adapt.discriminators import SpectralConv2d
@@ -45,15 +46,9 @@ def build(settings: BiGANSettings) -> tuple[BiGAN, Backbone]:
     return BiGAN(settings, backbone, generator=torch.Generator().manual_seed(1)), backbone
 
 
-def batch_of(count: int, *, seed: int = 0, side: int = SIDE) -> Batch:
-    generator = torch.Generator().manual_seed(seed)
-    image = torch.randint(0, 256, (count, 3, side, side), dtype=torch.uint8, generator=generator)
-    return {"image": image, "sample_seed": torch.arange(count) + 1000 * seed}
-
-
 def two_colours(count: int, *, seed: int) -> Batch:
     """Draw pictures that are orange or blue, by a coin each, and a little lighter or darker."""
-    batch = batch_of(count, seed=seed)
+    batch = noise_batch(count, side=SIDE, seed=seed)
     generator = torch.Generator().manual_seed(seed)
     coin = torch.randint(0, 2, (count,), generator=generator)
     light = torch.randint(-20, 21, (count, 1), generator=generator)
@@ -68,7 +63,7 @@ def test_gradients_reach_one_side_each(settings: BiGANSettings) -> None:
     task, backbone = build(settings)
     critic = {id(p) for p in task.critic_parameters()}
     assert critic == {id(p) for p in task.critic.parameters()}
-    loss = task.critic_loss(backbone, batch_of(4))
+    loss = task.critic_loss(backbone, noise_batch(4, side=SIDE))
     loss.backward()
     for parameter in itertools.chain(backbone.parameters(), task.parameters()):
         assert (parameter.grad is not None) == (id(parameter) in critic)
@@ -76,7 +71,7 @@ def test_gradients_reach_one_side_each(settings: BiGANSettings) -> None:
         assert parameter.grad is not None
         assert parameter.grad.abs().sum() > 0 or parameter.dim() == 1
         parameter.grad = None
-    task.loss(backbone, batch_of(4), clock=NOW)[0].backward()
+    task.loss(backbone, noise_batch(4, side=SIDE), clock=NOW)[0].backward()
     for name, parameter in task.named_parameters():
         assert (parameter.grad is None) == name.startswith("critic."), name
     for name, parameter in backbone.named_parameters():
@@ -86,7 +81,7 @@ def test_gradients_reach_one_side_each(settings: BiGANSettings) -> None:
 def test_each_side_learns_from_its_own_pair() -> None:
     """E learns from (x, E(x)) alone, G from (G(z), z) alone: neither sees the other's output."""
     task, backbone = build(SMALL)
-    batch = batch_of(4)
+    batch = noise_batch(4, side=SIDE)
     real, drawn = task._logits(backbone, batch)
     encoder, generator = list(task.to_code.parameters()), list(task.generator.parameters())
     for logits, reached, spared in ((real, encoder, generator), (drawn, generator, encoder)):
@@ -158,7 +153,7 @@ def test_critics_read_pictures_of_any_side(side: int, kernel: int) -> None:
 def test_a_spectral_critic_cannot_be_steep() -> None:
     """Each layer is no steeper than 1 as a matrix, so scaling the weights changes nothing."""
     task, _ = build(SPECTRAL)
-    picture, code = task.target(batch_of(2)["image"]), task.codes(torch.arange(2))
+    picture, code = task.target(noise_batch(2, side=SIDE)["image"]), task.codes(torch.arange(2))
     task.eval()
     before = task.critic(picture, code)
     with torch.no_grad():
@@ -211,25 +206,15 @@ def test_pictures_of_two_colours_are_rebuilt_in_some_runs() -> None:
 
 @pytest.mark.parametrize("settings", [SMALL, SPECTRAL], ids=["published", "spectral-hinge"])
 def test_resume_is_exact(settings: BiGANSettings) -> None:
-    batches = [{"real": batch_of(4, seed=step)} for step in range(4)]
-    whole, first, second = (learner(settings) for _ in range(3))
-    for step, batch in enumerate(batches):
-        whole.step(batch, clock=Clock(step=step, steps=4))
-    for step in (0, 1):
-        first.step(batches[step], clock=Clock(step=step, steps=4))
-    second.load_state_dict(first.state_dict())
-    for step in (2, 3):
-        second.step(batches[step], clock=Clock(step=step, steps=4))
-    for network, other in zip(whole.networks().values(), second.networks().values(), strict=True):
-        for key, value in network.state_dict().items():
-            assert torch.equal(value, other.state_dict()[key]), key
+    batches = [noise_batch(4, side=SIDE, seed=step) for step in range(4)]
+    assert_resume_is_exact(lambda: learner(settings), batches)
 
 
 def test_bfloat16_runs_and_pictures_are_drawn() -> None:
     method = learner(SPECTRAL, half=True)
-    scalars = method.step({"real": batch_of(4)}, clock=NOW)
+    scalars = method.step({"real": noise_batch(4, side=SIDE)}, clock=NOW)
     assert scalars["loss/task"].dtype == scalars["loss/critic"].dtype == torch.float32
-    (drawn,) = method.pictures({"real": batch_of(4)}).values()
+    (drawn,) = method.pictures({"real": noise_batch(4, side=SIDE)}).values()
     assert drawn.shape == (4, 32, 3 * 32 + 8, 3)  # drawn at 16, shown as large as the photos
 
 
@@ -271,7 +256,7 @@ def test_bad_settings(change: dict[str, int], message: str) -> None:
 def test_pictures_of_another_size_are_refused() -> None:
     task, backbone = build(SMALL)
     with pytest.raises(ValueError, match=r"32 x 32 pixels, got 64 x 64; set .*picture_px"):
-        task.loss(backbone, batch_of(2, side=64), clock=NOW)
+        task.loss(backbone, noise_batch(2, side=64), clock=NOW)
 
 
 def test_halvings_end_at_four() -> None:

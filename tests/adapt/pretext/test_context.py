@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 import torch
+from pretext_runs import assert_resume_is_exact, learner, noise_batch
 from small_networks import generator_of
 from torch.nn import functional as F
 
 from scenelift.adapt.backbones import build_backbone
-from scenelift.adapt.method import Batch, Clock
-from scenelift.adapt.optimise import OptimiserSettings
+from scenelift.adapt.method import Clock
 from scenelift.adapt.pretext.context import (
     AROUND,
     Context,
@@ -17,7 +17,6 @@ from scenelift.adapt.pretext.context import (
     pair_sizes,
     place_pairs,
 )
-from scenelift.adapt.pretext.method import Pretext, PretextSettings
 
 SMALL = ContextSettings(fc6=16, fc7=(16,), patch=0.25, conv1_stride=2)
 PLAIN = replace(SMALL, colour="keep", pixelated=0.0)
@@ -27,24 +26,6 @@ CLOCK = Clock(step=0, steps=1)
 def make_task(settings: ContextSettings, *, backbone: str = "alexnet-small") -> Context:
     generator = generator_of(0)
     return Context(settings, build_backbone(backbone, generator=generator), generator=generator)
-
-
-def make_method(settings: ContextSettings, *, half: bool = False) -> Pretext:
-    optimiser = OptimiserSettings(
-        name="adamw", learning_rate=2e-3, betas=(0.9, 0.999), schedule="constant"
-    )
-    return Pretext(
-        PretextSettings(task=settings, optimiser=optimiser),
-        seed=0,
-        device=torch.device("cpu"),
-        half=half,
-    )
-
-
-def noise(count: int, *, side: int = 96, seed: int = 0) -> Batch:
-    shape = (count, 3, side, side)
-    image = torch.randint(0, 256, shape, generator=generator_of(seed), dtype=torch.uint8)
-    return {"image": image, "sample_seed": torch.arange(count) + 1000 * seed}
 
 
 def test_published_sizes_where_the_side_gives_the_published_patch() -> None:
@@ -68,7 +49,7 @@ def test_the_second_patch_lies_where_the_answer_says() -> None:
 def test_no_input_contains_the_gap() -> None:
     """Whatever lies outside the two squares changes nothing, and between the squares something does lie."""
     task = make_task(replace(SMALL, pairs=1))
-    batch = noise(24)
+    batch = noise_batch(24)
     pairs = place_pairs(96, batch["sample_seed"], settings=task.settings)
     patch, step, jitter = pair_sizes(96, settings=task.settings)
     seen = torch.zeros(24, 1, 96, 96, dtype=torch.bool)
@@ -91,7 +72,7 @@ def test_no_input_contains_the_gap() -> None:
 
 def test_patches_are_the_squares_without_their_mean_and_of_one_size() -> None:
     task = make_task(PLAIN)
-    batch = noise(3)
+    batch = noise_batch(3)
     inputs = task.inputs(batch)
     pairs = place_pairs(96, batch["sample_seed"], settings=PLAIN)
     assert inputs.shape == (3, 4, 2, 3, 24, 24)
@@ -105,8 +86,8 @@ def test_patches_are_the_squares_without_their_mean_and_of_one_size() -> None:
                 torch.testing.assert_close(inputs[n, pair, which], expected, rtol=1e-4, atol=1e-4)
 
 
-def test_one_channel_of_each_patch_is_kept_and_the_others_are_noise() -> None:
-    inputs = make_task(replace(SMALL, pixelated=0.0)).inputs(noise(100)).flatten(0, 2)
+def test_one_channel_of_each_patch_is_kept_and_the_others_are_noise_batch() -> None:
+    inputs = make_task(replace(SMALL, pixelated=0.0)).inputs(noise_batch(100)).flatten(0, 2)
     energy = inputs.square().mean(dim=(2, 3))
     kept = energy.argmax(dim=1)
     assert torch.bincount(kept, minlength=3).min() > 0.28 * len(kept)
@@ -114,15 +95,15 @@ def test_one_channel_of_each_patch_is_kept_and_the_others_are_noise() -> None:
     assert float(energy.sort(dim=1).values[:, 1].max()) < 1e-3
     flat = inputs[torch.arange(800), (kept + 1) % 3].flatten(1)
     assert float(flat.abs().max()) > 0
-    pixels = make_task(replace(SMALL, pixelated=0.0)).inputs(noise(100, seed=1)).flatten(0, 2)
+    pixels = make_task(replace(SMALL, pixelated=0.0)).inputs(noise_batch(100, seed=1)).flatten(0, 2)
     assert not torch.equal(pixels, inputs)
 
 
 def test_other_channels_change_nothing_once_one_is_kept() -> None:
     task = make_task(replace(SMALL, pixelated=0.0, pairs=1))
-    batch = noise(12)
+    batch = noise_batch(12)
     inputs = task.inputs(batch)
-    changed = noise(12, seed=5)["image"]
+    changed = noise_batch(12, seed=5)["image"]
     for channel in range(3):
         image = batch["image"].clone()
         image[:, channel] = changed[:, channel]
@@ -133,14 +114,14 @@ def test_other_channels_change_nothing_once_one_is_kept() -> None:
 
 
 def test_projection_leaves_no_green_against_magenta() -> None:
-    inputs = make_task(replace(SMALL, colour="project")).inputs(noise(4))
+    inputs = make_task(replace(SMALL, colour="project")).inputs(noise_batch(4))
     red, green, blue = inputs.unbind(dim=3)
     torch.testing.assert_close(2 * green, red + blue, atol=1e-4, rtol=1e-4)
 
 
 def test_a_third_of_the_patches_is_pixelated() -> None:
     sharp, coarse = (
-        make_task(replace(SMALL, colour="keep", pixelated=share)).inputs(noise(200))
+        make_task(replace(SMALL, colour="keep", pixelated=share)).inputs(noise_batch(200))
         for share in (0.0, 1 / 3)
     )
     changed = (sharp != coarse).flatten(3).any(dim=3)
@@ -148,7 +129,7 @@ def test_a_third_of_the_patches_is_pixelated() -> None:
 
 
 def test_a_sample_gives_the_same_pairs_in_any_batch() -> None:
-    task, batch = make_task(SMALL), noise(6)
+    task, batch = make_task(SMALL), noise_batch(6)
     part = task.inputs({name: value[2:4] for name, value in batch.items()})
     torch.testing.assert_close(part, task.inputs(batch)[2:4])
 
@@ -157,7 +138,7 @@ def test_gradients_reach_the_trunk_below_fc6_and_the_head() -> None:
     generator = generator_of(0)
     backbone = build_backbone("alexnet-small", generator=generator)
     task = Context(SMALL, backbone, generator=generator)
-    loss, _ = task.loss(backbone, noise(2), clock=CLOCK)
+    loss, _ = task.loss(backbone, noise_batch(2), clock=CLOCK)
     loss.backward()
     reached = {n.split(".")[0] for n, p in backbone.named_parameters() if p.grad is not None}
     assert reached == {f"{kind}{n}" for kind in ("conv", "bn") for n in range(1, 6)}
@@ -170,13 +151,13 @@ def test_any_backbone_as_it_is_even_on_small_pictures(backbone: str) -> None:
     network = build_backbone(backbone, generator=generator)
     task = Context(replace(SMALL, conv1_stride=None, pairs=1), network, generator=generator)
     assert not task.alters_backbone
-    loss, _ = task.loss(network, noise(2, side=64), clock=CLOCK)
+    loss, _ = task.loss(network, noise_batch(2, side=64), clock=CLOCK)
     assert bool(loss.isfinite())
 
 
 def test_it_learns_where_brightness_rises() -> None:
     """Patches of a picture whose stripes narrow to the right and whose contrast grows downwards tell their order."""
-    method = make_method(replace(PLAIN, fc6=32, fc7=(32,), pairs=2))
+    method = learner(replace(PLAIN, fc6=32, fc7=(32,), pairs=2))
     y, x = torch.meshgrid(torch.arange(96) / 96, torch.arange(96) / 96, indexing="ij")
     stripes = torch.sin(2 * torch.pi * (4 * x + 10 * x.square()))
     rungs = torch.sin(2 * torch.pi * (4 * y + 10 * y.square()))
@@ -192,20 +173,12 @@ def test_it_learns_where_brightness_rises() -> None:
 
 
 def test_a_resumed_run_has_the_same_bits() -> None:
-    whole, half, other = (make_method(SMALL) for _ in range(3))
-    for step in range(2):
-        whole.step({"real": noise(2, seed=step)}, clock=CLOCK)
-    half.step({"real": noise(2, seed=0)}, clock=CLOCK)
-    other.load_state_dict(half.state_dict())
-    other.step({"real": noise(2, seed=1)}, clock=CLOCK)
-    for network in ("task", "backbone"):
-        for name, tensor in whole.state_dict()[network].items():
-            assert torch.equal(other.state_dict()[network][name], tensor), name
+    assert_resume_is_exact(lambda: learner(SMALL), [noise_batch(3, seed=step) for step in range(2)])
 
 
 def test_half_precision_sees_the_same_patches() -> None:
-    method = make_method(replace(SMALL, pairs=1), half=True)
-    batch = noise(2)
+    method = learner(replace(SMALL, pairs=1), half=True)
+    batch = noise_batch(2)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         inputs = method.task.inputs(batch)  # type: ignore[operator]
     assert torch.equal(inputs, make_task(replace(SMALL, pairs=1)).inputs(batch))
@@ -213,7 +186,7 @@ def test_half_precision_sees_the_same_patches() -> None:
 
 
 def test_pictures_frame_the_two_patches_and_a_wrong_answer() -> None:
-    task, batch = make_task(replace(SMALL, pairs=1)), noise(3)
+    task, batch = make_task(replace(SMALL, pairs=1)), noise_batch(3)
     pairs = place_pairs(96, batch["sample_seed"], settings=task.settings)
     backbone = build_backbone("alexnet-small", generator=generator_of(0))
     green, red = torch.tensor([90, 220, 90]), torch.tensor([240, 90, 80])
@@ -250,4 +223,4 @@ def test_what_does_not_fit_ends_in_one_line() -> None:
     with pytest.raises(ValueError, match="for AlexNets, not for backbone vgg16"):
         make_task(SMALL, backbone="vgg16")
     with pytest.raises(ValueError, match="too small for two patches of 38 with a gap of 19"):
-        make_task(replace(SMALL, patch=0.4)).inputs(noise(1))
+        make_task(replace(SMALL, patch=0.4)).inputs(noise_batch(1))

@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 import torch
+from pretext_runs import assert_resume_is_exact, noise_batch
 from torch import Tensor
 
 from scenelift.adapt.backbones import Backbone, build_backbone
@@ -45,15 +46,9 @@ def build(settings: ContextEncoderSettings) -> tuple[ContextEncoder, Backbone]:
     return ContextEncoder(settings, backbone, generator=torch.Generator().manual_seed(1)), backbone
 
 
-def batch_of(count: int, *, seed: int = 0, side: int = SIDE) -> Batch:
-    generator = torch.Generator().manual_seed(seed)
-    image = torch.randint(0, 256, (count, 3, side, side), dtype=torch.uint8, generator=generator)
-    return {"image": image, "sample_seed": torch.arange(count) + 100 * seed}
-
-
 def planted(count: int, *, seed: int) -> Batch:
     """Draw pictures of one plain colour each: who sees any of it knows the rest."""
-    batch = batch_of(count, seed=seed)
+    batch = noise_batch(count, side=SIDE, seed=seed)
     batch["image"] = batch["image"][:, :, :1, :1].expand(-1, -1, SIDE, SIDE).contiguous()
     return batch
 
@@ -92,7 +87,7 @@ def test_what_is_hidden_cannot_be_seen(settings: ContextEncoderSettings) -> None
     task, backbone = build(settings)
     task.eval()
     backbone.eval()
-    batch = batch_of(3)
+    batch = noise_batch(3, side=SIDE)
     hidden = task.hide(batch["image"], batch["sample_seed"])
     changed = torch.where(hidden, 255 - batch["image"], batch["image"])
     seen = torch.where(hidden, batch["image"], 255 - batch["image"])
@@ -119,7 +114,7 @@ def test_psnr_of_a_known_error() -> None:
 
 def test_the_frame_around_the_square_weighs_ten() -> None:
     task, _ = build(CENTRE)
-    batch = batch_of(1)
+    batch = noise_batch(1, side=SIDE)
     weight = task._weight(task.hide(batch["image"], batch["sample_seed"]))[0, 0]
     frame_px = round(7 / 227 * SIDE)
     row = weight[SIDE // 2]
@@ -156,14 +151,14 @@ def test_gradients_reach_one_side_each(settings: ContextEncoderSettings) -> None
     read = {f"{n}." for n in ("conv1", "conv2", "conv3", "conv4", "conv5")} | {
         f"bn{i}." for i in range(1, 6)
     }
-    critic_loss = task.critic_loss(backbone, batch_of(4))
+    critic_loss = task.critic_loss(backbone, noise_batch(4, side=SIDE))
     assert critic_loss is not None
     critic_loss.backward()
     for parameter in itertools.chain(backbone.parameters(), task.parameters()):
         assert (parameter.grad is not None) == (id(parameter) in critic)
     for parameter in task.critic_parameters():
         parameter.grad = None
-    task.loss(backbone, batch_of(4), clock=NOW)[0].backward()
+    task.loss(backbone, noise_batch(4, side=SIDE), clock=NOW)[0].backward()
     for parameter in task.parameters():
         assert (parameter.grad is None) == (id(parameter) in critic)
     for name, parameter in backbone.named_parameters():
@@ -176,7 +171,7 @@ def test_the_critics_verdict_moves_the_decoder_towards_real() -> None:
             picture_px=SIDE, decoder_widths=(16, 8), critic_width=4, adversarial=0.999
         )
     )
-    batch = batch_of(4)
+    batch = noise_batch(4, side=SIDE)
     first = task.loss(backbone, batch, clock=NOW)[1]["loss/adversarial"]
     optimiser = torch.optim.Adam(task.own_parameters(), lr=1e-2)
     for _ in range(8):
@@ -189,8 +184,8 @@ def test_the_critics_verdict_moves_the_decoder_towards_real() -> None:
 def test_without_the_weight_there_is_no_critic() -> None:
     task, backbone = build(SMALL)
     assert list(task.critic_parameters()) == []
-    assert task.critic_loss(backbone, batch_of(2)) is None
-    loss, scalars = task.loss(backbone, batch_of(2), clock=NOW)
+    assert task.critic_loss(backbone, noise_batch(2, side=SIDE)) is None
+    loss, scalars = task.loss(backbone, noise_batch(2, side=SIDE), clock=NOW)
     torch.testing.assert_close(loss.detach(), scalars["loss/reconstruction"])
 
 
@@ -215,34 +210,24 @@ def test_plain_pictures_are_filled_with_their_colour() -> None:
 
 @pytest.mark.parametrize("settings", [SMALL, ADVERSARIAL], ids=["reconstruction", "adversarial"])
 def test_resume_is_exact(settings: ContextEncoderSettings) -> None:
-    batches = [{"real": batch_of(4, seed=step)} for step in range(4)]
-    whole, first, second = (learner(settings) for _ in range(3))
-    for step, batch in enumerate(batches):
-        whole.step(batch, clock=Clock(step=step, steps=4))
-    for step in (0, 1):
-        first.step(batches[step], clock=Clock(step=step, steps=4))
-    second.load_state_dict(first.state_dict())
-    for step in (2, 3):
-        second.step(batches[step], clock=Clock(step=step, steps=4))
-    for network, other in zip(whole.networks().values(), second.networks().values(), strict=True):
-        for key, value in network.state_dict().items():
-            assert torch.equal(value, other.state_dict()[key]), key
+    batches = [noise_batch(4, side=SIDE, seed=step) for step in range(4)]
+    assert_resume_is_exact(lambda: learner(settings), batches)
 
 
 def test_bfloat16_runs_and_pictures_are_drawn() -> None:
     method = learner(CENTRE, half=True)
-    scalars = method.step({"real": batch_of(4)}, clock=NOW)
+    scalars = method.step({"real": noise_batch(4, side=SIDE)}, clock=NOW)
     assert scalars["loss/task"].dtype == torch.float32
     assert scalars["loss/critic"].isfinite()
-    figures = method.validate({"real": batch_of(4)})
+    figures = method.validate({"real": noise_batch(4, side=SIDE)})
     assert {"accuracy/critic", "chance/critic"} <= set(figures)
-    (drawn,) = method.pictures({"real": batch_of(4)}).values()
+    (drawn,) = method.pictures({"real": noise_batch(4, side=SIDE)}).values()
     assert drawn.shape == (4, SIDE, 3 * SIDE + 8, 3)
 
 
 def test_the_picture_shows_the_answer_in_the_hidden_part_alone() -> None:
     method = learner(SMALL)
-    batch = batch_of(2)
+    batch = noise_batch(2, side=SIDE)
     (drawn,) = method.pictures({"real": batch}).values()
     seen, answer, truth = (drawn[:, :, (SIDE + 4) * i : (SIDE + 4) * i + SIDE] for i in range(3))
     hidden = masks_as_drawn(method, batch)
@@ -293,6 +278,6 @@ def test_bad_settings(change: dict[str, object], message: str) -> None:
 def test_pictures_of_another_size_are_refused() -> None:
     task, backbone = build(SMALL)
     with pytest.raises(ValueError, match=r"48 x 48 pixels, got 64 x 64; set .*picture_px"):
-        task.loss(backbone, batch_of(2, side=64), clock=NOW)
+        task.loss(backbone, noise_batch(2, side=64), clock=NOW)
     with pytest.raises(ValueError, match="at least 31"):
         build(ContextEncoderSettings(picture_px=16))

@@ -5,15 +5,14 @@ from dataclasses import replace
 import pytest
 import torch
 from jaxtyping import UInt8
+from pretext_runs import assert_resume_is_exact, learner, noise_batch
 from small_networks import generator_of
 from torch import Tensor
 from torch.nn import functional as F
 
 from scenelift.adapt.backbones import build_backbone
-from scenelift.adapt.method import Batch, Clock
-from scenelift.adapt.optimise import OptimiserSettings
+from scenelift.adapt.method import Clock
 from scenelift.adapt.pretext.jigsaw import Jigsaw, JigsawSettings, tile_sizes
-from scenelift.adapt.pretext.method import Pretext, PretextSettings
 from scenelift.adapt.pretext.permutations import distant_permutations
 
 SMALL = JigsawSettings(permutations=10, fc6=16, fc7=(32,))
@@ -24,24 +23,6 @@ CLOCK = Clock(step=0, steps=1)
 def make_task(settings: JigsawSettings, *, backbone: str = "alexnet-small") -> Jigsaw:
     generator = generator_of(0)
     return Jigsaw(settings, build_backbone(backbone, generator=generator), generator=generator)
-
-
-def make_method(settings: JigsawSettings, *, half: bool = False) -> Pretext:
-    optimiser = OptimiserSettings(
-        name="adamw", learning_rate=2e-3, betas=(0.9, 0.999), schedule="constant"
-    )
-    return Pretext(
-        PretextSettings(task=settings, optimiser=optimiser),
-        seed=0,
-        device=torch.device("cpu"),
-        half=half,
-    )
-
-
-def noise(count: int, *, side: int = 96, seed: int = 0) -> Batch:
-    shape = (count, 3, side, side)
-    image = torch.randint(0, 256, shape, generator=generator_of(seed), dtype=torch.uint8)
-    return {"image": image, "sample_seed": torch.arange(count) + 1000 * seed}
 
 
 def gratings(*, side: int) -> UInt8[Tensor, "1 3 s s"]:
@@ -88,7 +69,7 @@ def test_tiles_are_the_cells_in_the_order_of_the_permutation() -> None:
 def test_a_tile_reads_nothing_beyond_its_cell() -> None:
     """Channels are shifted too, yet what lies in one cell changes one tile alone."""
     task = make_task(replace(SMALL, grey=0.0, channel_shift=0.03))
-    batch = noise(16)
+    batch = noise_batch(16)
     tiles, truth = task.puzzles(batch)
     for cell in (0, 4, 8):
         y, x = 32 * (cell // 3), 32 * (cell % 3)
@@ -113,7 +94,7 @@ def test_tiles_lie_anywhere_in_their_cells() -> None:
 
 
 def test_tiles_have_no_mean_and_one_deviation() -> None:
-    tiles, _ = make_task(SMALL).puzzles(noise(6))
+    tiles, _ = make_task(SMALL).puzzles(noise_batch(6))
     torch.testing.assert_close(tiles.mean(dim=(3, 4)), torch.zeros(6, 9, 3), atol=1e-4, rtol=0)
     deviation = tiles.std(dim=(3, 4), correction=0)
     torch.testing.assert_close(deviation, torch.ones(6, 9, 3), atol=1e-3, rtol=0)
@@ -126,13 +107,13 @@ def test_plain_pictures_give_finite_tiles() -> None:
 
 
 def test_half_are_grey_and_a_quarter_projected() -> None:
-    tiles, _ = make_task(replace(SMALL, channel_shift=0.0)).puzzles(noise(400, side=48))
+    tiles, _ = make_task(replace(SMALL, channel_shift=0.0)).puzzles(noise_batch(400, side=48))
     same = (tiles - tiles[:, :, :1]).abs().amax(dim=(1, 2, 3, 4)) < 1e-3
     assert 0.42 < float(same.float().mean()) < 0.58
 
 
 def test_a_sample_is_the_same_puzzle_in_any_batch() -> None:
-    task, batch = make_task(SMALL), noise(8)
+    task, batch = make_task(SMALL), noise_batch(8)
     tiles, truth = task.puzzles(batch)
     part, part_truth = task.puzzles({name: value[3:5] for name, value in batch.items()})
     assert torch.equal(part_truth, truth[3:5])
@@ -144,7 +125,7 @@ def test_gradients_reach_the_trunk_below_fc6_and_the_head() -> None:
     generator = generator_of(0)
     backbone = build_backbone("alexnet-small", generator=generator)
     task = Jigsaw(SMALL, backbone, generator=generator)
-    loss, _ = task.loss(backbone, noise(4), clock=CLOCK)
+    loss, _ = task.loss(backbone, noise_batch(4), clock=CLOCK)
     loss.backward()
     reached = {name for name, p in backbone.named_parameters() if p.grad is not None}
     assert {name.split(".")[0] for name in reached} == {
@@ -173,12 +154,12 @@ def test_any_backbone_as_it_is_even_on_small_pictures(backbone: str) -> None:
     network = build_backbone(backbone, generator=generator)
     task = Jigsaw(replace(SMALL, conv1_stride=None), network, generator=generator)
     assert not task.alters_backbone
-    loss, _ = task.loss(network, noise(2, side=64), clock=CLOCK)
+    loss, _ = task.loss(network, noise_batch(2, side=64), clock=CLOCK)
     assert bool(loss.isfinite())
 
 
 def test_it_solves_puzzles_whose_cells_are_told_by_their_stripes() -> None:
-    method = make_method(replace(SMALL, permutations=5, fc6=32, fc7=(64,)))
+    method = learner(replace(SMALL, permutations=5, fc6=32, fc7=(64,)))
     image = gratings(side=96).expand(8, -1, -1, -1)
     for step in range(15):
         seeds = torch.arange(8) + 8 * step
@@ -190,22 +171,12 @@ def test_it_solves_puzzles_whose_cells_are_told_by_their_stripes() -> None:
 
 
 def test_a_resumed_run_has_the_same_bits() -> None:
-    whole, half = make_method(SMALL), make_method(SMALL)
-    for step in range(2):
-        whole.step({"real": noise(3, seed=step)}, clock=CLOCK)
-    half.step({"real": noise(3, seed=0)}, clock=CLOCK)
-    other = make_method(SMALL)
-    other.load_state_dict(half.state_dict())
-    other.step({"real": noise(3, seed=1)}, clock=CLOCK)
-    for name, tensor in whole.task.state_dict().items():
-        assert torch.equal(other.task.state_dict()[name], tensor), name
-    for name, tensor in whole.backbone.state_dict().items():
-        assert torch.equal(other.backbone.state_dict()[name], tensor), name
+    assert_resume_is_exact(lambda: learner(SMALL), [noise_batch(3, seed=step) for step in range(2)])
 
 
 def test_half_precision_sees_the_same_tiles() -> None:
-    method = make_method(SMALL, half=True)
-    batch = noise(2, side=48)
+    method = learner(SMALL, half=True)
+    batch = noise_batch(2, side=48)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         tiles, _ = method.task.puzzles(batch)  # type: ignore[operator]
     assert torch.equal(tiles, make_task(SMALL).puzzles(batch)[0])
@@ -260,4 +231,4 @@ def test_a_backbone_that_does_not_suit_ends_in_one_line() -> None:
 
 def test_pictures_too_small_end_in_one_line() -> None:
     with pytest.raises(ValueError, match="pictures of 9 pixels give cells of 3"):
-        make_task(SMALL).puzzles(noise(2, side=9))
+        make_task(SMALL).puzzles(noise_batch(2, side=9))

@@ -2,12 +2,12 @@
 
 import pytest
 import torch
+from pretext_runs import assert_resume_is_exact, learner
 from small_networks import generator_of
 
 from scenelift.adapt.backbones import build_backbone
 from scenelift.adapt.method import Batch, Clock
-from scenelift.adapt.optimise import OptimiserSettings
-from scenelift.adapt.pretext.method import Pretext, PretextSettings
+from scenelift.adapt.pretext.method import Pretext
 from scenelift.adapt.pretext.rotation import Rotation, RotationSettings, turn_all
 
 CLOCK = Clock(step=0, steps=1)
@@ -22,11 +22,7 @@ def ramps(count: int, *, seed: int = 0) -> Batch:
 
 
 def make_method(*, half: bool = False, layer: str = "auto") -> Pretext:
-    optimiser = OptimiserSettings(
-        name="adamw", learning_rate=2e-3, betas=(0.9, 0.999), schedule="constant"
-    )
-    settings = PretextSettings(task=RotationSettings(layer=layer), optimiser=optimiser)
-    return Pretext(settings, seed=0, device=torch.device("cpu"), half=half)
+    return learner(RotationSettings(layer=layer), half=half)
 
 
 def test_turns_are_counterclockwise_quarters_of_every_picture() -> None:
@@ -70,15 +66,7 @@ def test_it_learns_which_side_is_up() -> None:
 
 
 def test_a_resumed_run_has_the_same_bits() -> None:
-    whole, half, other = (make_method() for _ in range(3))
-    for step in range(2):
-        whole.step({"real": ramps(2, seed=step)}, clock=CLOCK)
-    half.step({"real": ramps(2, seed=0)}, clock=CLOCK)
-    other.load_state_dict(half.state_dict())
-    other.step({"real": ramps(2, seed=1)}, clock=CLOCK)
-    for network in ("task", "backbone"):
-        for name, tensor in whole.state_dict()[network].items():
-            assert torch.equal(other.state_dict()[network][name], tensor), name
+    assert_resume_is_exact(make_method, [ramps(2, seed=step) for step in range(2)])
 
 
 def test_half_precision_loses_in_float32() -> None:
