@@ -20,7 +20,7 @@ STEPS, GAN_STEPS = 3000, 1500
 """Joint steps, and those of generator and discriminator alone before them."""
 
 
-_QUICK = OptimiserSettings(name="adam", learning_rate=5e-4, betas=(0.0, 0.9), schedule="constant")
+_QUICK = OptimiserSettings(name="adam", learning_rate=5e-4, betas=(0.0, 0.9), schedule="cosine")
 _GAME = GameSettings(
     rounds=1,
     augment=DiffAugmentSettings(),
