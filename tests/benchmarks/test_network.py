@@ -8,9 +8,10 @@ from torchvision.models import resnet18, resnet34
 
 from scenelift.adapt.backbones import build_backbone
 from scenelift.adapt.colour import IMAGENET_MEAN
-from scenelift.adapt.network_input import InputNormalisation
+from scenelift.adapt.network_input import LAB_INPUT, LIGHTNESS_INPUT, InputNormalisation, from_lab
 from scenelift.adapt.weights import WeightsError, save_weights
 from scenelift.benchmarks.network import Network, default_label, open_network
+from scenelift.benchmarks.picture_features import network_features
 
 CPU = torch.device("cpu")
 SMALL = dict(lived_in_backbone("alexnet-small").state_dict())
@@ -45,6 +46,23 @@ def test_a_file_of_ours_says_everything(tmp_path: Path) -> None:
         assert network.facts.training["aligned at"] == "conv5"
     with pytest.raises(WeightsError, match="holds alexnet-small, not alexnet"):
         opened(run, backbone="alexnet")
+
+
+@pytest.mark.parametrize("normalisation", [LIGHTNESS_INPUT, LAB_INPUT])
+def test_pictures_reach_it_in_the_colour_space_that_its_file_names(
+    tmp_path: Path, normalisation: InputNormalisation
+) -> None:
+    path = tmp_path / "weights.safetensors"
+    save_weights(
+        path, lived_in_backbone("alexnet-small"), input_normalisation=normalisation, config={}
+    )
+    network = opened(path, backbone=None)
+    assert network.normalisation == normalisation
+    lab = torch.tensor([[60.0, 30.0, 20.0], [60.0, 0.0, 0.0]])[:, :, None, None]
+    images = (255 * from_lab(lab)).round().to(torch.uint8).expand(-1, -1, 64, 64)
+    coloured, grey = network_features(network, name="net").of(images)
+    alike = torch.allclose(coloured, grey, rtol=0.02, atol=0.01)
+    assert alike == (normalisation.space == "lightness")
 
 
 @pytest.mark.parametrize(
