@@ -19,7 +19,8 @@ from scenelift.adapt.checkpoint import CheckpointError, list_checkpoints
 from scenelift.adapt.mgm.recipes import gan
 from scenelift.benchmarks.experiments.mgm_judged import distances, generate, see_real
 from scenelift.benchmarks.experiments.runs import FAULTS
-from scenelift.benchmarks.picture_features import RANDOM, open_features
+from scenelift.benchmarks.network import RANDOM
+from scenelift.benchmarks.picture_features import open_features
 from scenelift.datasets.dense import DenseSplit, open_dense
 
 

@@ -29,7 +29,8 @@ from scenelift.benchmarks.experiments.mgm_judged import (
 from scenelift.benchmarks.experiments.mgm_plan import GAN, METHODS, Plan, Wanted, make_plan
 from scenelift.benchmarks.experiments.mgm_report import Made, Outcome, Row, write_outcome
 from scenelift.benchmarks.experiments.runs import FAULTS, Run, is_done, train_all
-from scenelift.benchmarks.picture_features import RANDOM, PictureFeatures, open_features
+from scenelift.benchmarks.network import RANDOM
+from scenelift.benchmarks.picture_features import PictureFeatures, open_features
 from scenelift.datasets.dense import DenseSource, DenseSplit, open_dense
 from scenelift.datasets.dense_frames import NYU40_CLASSES, DenseError
 from scenelift.datasets.dense_nyud import open_nyud_layout
