@@ -15,7 +15,7 @@ demo: $(VENV)/.ready
 	@echo "the report of a minute's training in $(CURDIR)/demo/run/report.html: it shows the workflow, not adaptation."
 
 test: $(VENV)/.ready-dev lint
-	OMP_NUM_THREADS=1 $(BIN)/pytest -q -m "not slow" --numprocesses logical --dist worksteal
+	$(BIN)/pytest -q -m "not slow"
 
 # The full counts of kills, mutations and long runs; writes docs/reliability.md.
 test-full: $(VENV)/.ready-dev lint
